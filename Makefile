@@ -1,0 +1,123 @@
+# Everything that is done with this project. `make` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+MANAGE := $(BIN)/python manage.py
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+# The first interpreter that is new enough; `make PYTHON=python3.12 ...` chooses another.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+# Given to what a target runs: `make run ARGS="--seconds 20"`, `make test ARGS="-k pointer"`.
+ARGS ?=
+PORT ?= 8000
+WORKERS ?= 2
+
+# The parts in processes of their own need a broker and a cache that they share.
+APART := CELERY_BROKER_URL="$${CELERY_BROKER_URL:-redis://127.0.0.1:6379/0}" \
+	MEMCACHED_SERVERS="$${MEMCACHED_SERVERS:-127.0.0.1:11211}"
+
+## Using it
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} \
+		/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo 'Give options on with ARGS, like `make run ARGS="--seconds 20 --json"`.'
+
+.PHONY: run
+run: $(VENV)/.development ## Run the whole system in one process, with simulated shoppers
+	@exec $(MANAGE) embedded $(ARGS)
+
+.PHONY: serve
+serve: $(VENV)/.development ## Serve the API alone (PORT=8000 WORKERS=2)
+	@$(APART) $(MANAGE) migrate --verbosity 0
+	@$(APART) exec $(BIN)/granian --interface wsgi --host 127.0.0.1 --port $(PORT) \
+		--workers $(WORKERS) --blocking-threads 16 $(ARGS) coordinator.wsgi:application
+
+.PHONY: worker
+worker: $(VENV)/.development ## Run a Celery worker for every queue
+	@$(APART) exec $(BIN)/celery -A workers worker --queues settle,warm,default \
+		--loglevel INFO $(ARGS)
+
+.PHONY: beat
+beat: $(VENV)/.development ## Run Celery's beat, once in a deployment
+	@mkdir -p var
+	@$(APART) exec $(BIN)/celery -A workers beat --schedule var/beat --loglevel INFO $(ARGS)
+
+## Working on it
+
+.PHONY: test
+test: $(VENV)/.test ## Run the tests, with the real servers (installed where that is allowed)
+	@tests/install-servers
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+.PHONY: quality
+quality: $(VENV)/.quality ## Look for mistakes: ruff, mypy, import contracts, bandit
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml coordinator workers
+
+.PHONY: format
+format: $(VENV)/.quality ## Put every file into ruff's format
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+# The order matters: each file keeps to what the ones before it have pinned.
+LOCKED := tools base development test quality
+# `make lock UPGRADE=1` looks for newer versions; without it, what still fits stays.
+.PHONY: lock
+lock: $(VENV)/.tools ## Compile requirements/*.in to pinned, hashed files (UPGRADE=1 for newer)
+	@for name in $(LOCKED); do \
+		$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+			--generate-hashes --no-emit-index-url --no-emit-find-links \
+			--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) \
+			requirements/$$name.in --output-file requirements/$$name.txt || exit; \
+	done
+
+.PHONY: install
+install: $(VENV)/.development ## Make the virtual environment without running anything
+
+.PHONY: clean
+clean: ## Remove what make, the tools and a run have made
+	@rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache var static
+	@rm -f *.sqlite3 *.sqlite3-journal *.sqlite3-shm *.sqlite3-wal
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What is installed: each stamp is newer than the file that it was installed from, so a second
+# `make run` starts at once.
+
+# A link to an interpreter that is gone counts as missing, and the environment is made anew.
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+		echo 'Python 3.11 or newer is needed, and $(or $(PYTHON),python3) is none.' >&2; \
+		echo 'Install one, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)' >&2; \
+		exit 1; \
+	fi
+	@if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+		version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		echo "$(PYTHON) can't make virtual environments: its ensurepip is missing." >&2; \
+		echo "On Debian and Ubuntu: sudo apt-get install python$$version-venv" >&2; \
+		exit 1; \
+	fi
+	@echo 'Making a virtual environment in $(VENV) ...'
+	@$(PYTHON) -m venv --clear $(VENV)
+
+$(VENV)/.tools: requirements/tools.txt | $(BIN)/python
+	@$(PIP) -r $<
+	@touch $@
+
+# uv takes seconds where pip takes a minute. Where it finds no way out (pip's settings, not uv's, may
+# name the mirror and its certificate), pip does the same.
+$(VENV)/.development $(VENV)/.test $(VENV)/.quality: $(VENV)/.%: requirements/%.txt $(VENV)/.tools
+	@echo 'Installing $< ...'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $< || $(PIP) -r $<
+	@touch $@

@@ -1,0 +1,34 @@
+"""Celery's settings as data. What the environment decides comes from the Django settings."""
+
+from django.conf import settings
+
+broker_url = settings.CELERY_BROKER_URL
+broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+broker_connection_retry_on_startup = True
+
+# JSON only: whoever can write to the broker must not be able to run code in a worker.
+accept_content = ["json"]
+task_serializer = "json"
+result_serializer = "json"
+
+# Nobody asks for a task's result: what came of a change stands in the change log.
+task_ignore_result = True
+
+# A task that its worker did not finish is somebody else's: tasks are safe to run twice.
+task_acks_late = True
+task_reject_on_worker_lost = True
+# Take one at a time: a message that waits behind a slow task is one that nobody else may take.
+worker_prefetch_multiplier = 1
+
+task_soft_time_limit = settings.CELERY_TASK_SOFT_TIME_LIMIT_SECONDS
+task_time_limit = settings.CELERY_TASK_TIME_LIMIT_SECONDS
+
+task_default_queue = "default"
+task_routes = {
+    "workers.tasks.settle*": {"queue": "settle"},
+    "workers.tasks.warm*": {"queue": "warm"},
+}
+
+enable_utc = True
+timezone = "UTC"
+worker_hijack_root_logger = False

@@ -1,0 +1,53 @@
+"""Turns a database address into Django's settings for it, with the limits that we rely on."""
+
+from typing import Any
+
+import dj_database_url
+
+
+def database(
+    url: str,
+    *,
+    statement_timeout_seconds: float,
+    lock_timeout_seconds: float,
+    idle_in_transaction_timeout_seconds: float,
+    connection_max_age_seconds: int = 0,
+) -> dict[str, Any]:
+    """Return the entry of DATABASES for `url`, like ``postgres://user@host/name``.
+
+    Raises dj_database_url.UnknownSchemeError or ParseError when `url` is not an address.
+    """
+    settings: dict[str, Any] = dict(
+        dj_database_url.parse(
+            url,
+            conn_max_age=connection_max_age_seconds,
+            # A connection that died while it was idle costs a round trip, not a failed request.
+            conn_health_checks=connection_max_age_seconds > 0,
+        )
+    )
+    options: dict[str, Any] = settings.setdefault("OPTIONS", {})
+    if settings["ENGINE"] == "django.db.backends.sqlite3":
+        # BEGIN IMMEDIATE: two deferred transactions would both read the row that one of them is
+        # about to change, because SQLite has no SELECT FOR UPDATE.
+        options.setdefault("transaction_mode", "IMMEDIATE")
+        # How long a writer waits for the one before it.
+        options.setdefault("timeout", lock_timeout_seconds)
+        # WAL lets readers go on while somebody writes; with it, NORMAL loses nothing that was
+        # committed when a process dies (only, perhaps, when the machine does).
+        options.setdefault("init_command", "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
+        # In-memory test databases are shared between threads only through a file.
+        settings.setdefault("TEST", {})
+    elif settings["ENGINE"] == "django.db.backends.postgresql":
+        limits = {
+            "statement_timeout": statement_timeout_seconds,
+            "lock_timeout": lock_timeout_seconds,
+            # A transaction that stops between two statements must end: the pointer's suspension
+            # has to outlive the longest transaction that the database permits.
+            "idle_in_transaction_session_timeout": idle_in_transaction_timeout_seconds,
+        }
+        ours = " ".join(f"-c {name}={int(value * 1000)}" for name, value in limits.items())
+        # Whatever the address itself asks for comes last, and so wins.
+        options["options"] = f"{ours} {options.get('options', '')}".strip()
+        options.setdefault("application_name", "coordinator")
+        options.setdefault("connect_timeout", 5)
+    return settings

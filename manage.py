@@ -1,0 +1,30 @@
+#!/usr/bin/env python
+"""Runs Django's commands for this project."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command named on the command line, with the development settings by default."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator.settings.development")
+    try:
+        from django.core.exceptions import ImproperlyConfigured
+        from django.core.management import execute_from_command_line
+        from environs import EnvError
+    except ImportError as error:
+        raise SystemExit(
+            "The project's packages are not installed for this interpreter. `make run` makes a "
+            "virtual environment and runs in it; `.venv/bin/python manage.py` uses that one."
+        ) from error
+    try:
+        execute_from_command_line(sys.argv)
+    except (ImproperlyConfigured, EnvError) as error:
+        # Somebody set something wrong: the sentence helps, the way there doesn't.
+        if "--traceback" in sys.argv:
+            raise
+        raise SystemExit(f"error: {error}") from error
+
+
+if __name__ == "__main__":
+    main()
