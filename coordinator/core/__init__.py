@@ -1,0 +1,1 @@
+"""The cache, and nothing that knows a payment or a task."""

@@ -1,0 +1,221 @@
+"""The pointer: a small shared value that says which state and revision of a thing is current.
+
+Key pattern: ``keys.pointer_key``. Timeouts: 30 seconds (``COORDINATOR_POINTER_TIMEOUT_SECONDS``),
+a suspension longer than any transaction (``COORDINATOR_SUSPENSION_TIMEOUT_SECONDS``), a known
+absence 10 seconds (``COORDINATOR_ABSENT_TIMEOUT_SECONDS``). Triggers: `suspend` before a commit,
+`advance` after it and after each stored entry, `mark` and `seed` by a reader that found nothing.
+
+It is the one key that is overwritten all the time, which the caching decision asks to avoid:
+docs/decisions/0002 says why it is worth the exception, and the five rules that make it safe are
+docs/decisions/0004. It never enters the request tier.
+"""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from zlib import crc32
+
+import msgspec
+
+from coordinator.core import cache, conf, events, keys
+from coordinator.core.resource import Standing
+from coordinator.errors import CacheUnreachable
+
+_ATTEMPTS = 8
+_CHECKSUM_DIGITS = 8
+
+
+class Current(msgspec.Struct, frozen=True, tag="current", array_like=True):
+    """This state, committed with this revision, is the current one."""
+
+    state: str
+    revision: int
+
+
+class Suspended(msgspec.Struct, frozen=True, tag="suspended", array_like=True):
+    """This revision is about to be committed: ask the ledger."""
+
+    revision: int
+
+
+class Absent(msgspec.Struct, frozen=True, tag="absent", array_like=True):
+    """The ledger does not know this identifier. Any revision is newer."""
+
+    revision: int = 0
+
+
+Pointer = Current | Suspended | Absent
+
+#: What a reader puts where nothing is while it asks the ledger: older than any suspension.
+_MARK = Suspended(0)
+
+
+class Confirmation(enum.Enum):
+    """What `advance` found, which decides whether a change counts as settled."""
+
+    ADVANCED = "advanced"
+    """The pointer says what the ledger says."""
+    NEWER = "newer"
+    """A later change is at work there, and confirms in our stead."""
+    NOTHING_THERE = "nothing_there"
+    """No pointer. Enough only for those whose own suspension had been acknowledged."""
+    UNREACHABLE = "unreachable"
+    """The node did not answer; it may come back with what it held before."""
+    CONTENDED = "contended"
+    """Somebody else moved it each time we tried."""
+
+
+def encode(pointer: Pointer, key: str) -> bytes:
+    """Return the bytes to store under `key`: a checksum bound to the key, and a JSON array."""
+    body = msgspec.json.encode(pointer)
+    return b"%08x " % crc32(body, crc32(key.encode())) + body
+
+
+_decoder = msgspec.json.Decoder(Pointer)
+
+
+def decode(data: object, key: str) -> Pointer | None:
+    """Return the pointer in `data`, or None if these bytes are not one that was stored here."""
+    if not isinstance(data, bytes):
+        return None
+    checksum, body = data[: _CHECKSUM_DIGITS + 1], data[_CHECKSUM_DIGITS + 1 :]
+    if checksum != b"%08x " % crc32(body, crc32(key.encode())):
+        return None
+    try:
+        pointer: Pointer = _decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return pointer
+
+
+def suspend(resource: str, identifier: str, revision: int) -> bool:
+    """Send readers to the ledger, from just before `revision` is committed.
+
+    Call it with the row locked and written (rule 1). Return True once the cache has acknowledged;
+    False leaves the change unsettled until the pointer is confirmed some other way (rule 5).
+    """
+    key = keys.pointer_key(resource, identifier)
+    try:
+        # Overwrites, and must: whatever is there names a state that is about to be the past. Being
+        # wrong (the transaction rolls back) only makes readers ask the ledger for a while.
+        acknowledged = cache.put(
+            key, encode(Suspended(revision), key), conf.seconds("SUSPENSION_TIMEOUT")
+        )
+    except CacheUnreachable:
+        acknowledged = False
+    _tell(resource, identifier, "suspend", "acknowledged" if acknowledged else "unreachable")
+    return acknowledged
+
+
+def advance(
+    resource: str,
+    identifier: str,
+    ledger: Callable[[], Standing | None],
+    own: Current | None = None,
+) -> Confirmation:
+    """Let the pointer say what the ledger says, if something older is there (rule 2).
+
+    `own` is what the caller has just committed: it may replace its own suspension with it. Whoever
+    finds anything else calls `ledger` *after* taking the token, and believes only that.
+    """
+    try:
+        result = _advance(resource, identifier, ledger, own)
+    except CacheUnreachable:
+        result = Confirmation.UNREACHABLE
+    _tell(resource, identifier, "advance", result.value)
+    return result
+
+
+def _advance(
+    resource: str,
+    identifier: str,
+    ledger: Callable[[], Standing | None],
+    own: Current | None,
+) -> Confirmation:
+    key = keys.pointer_key(resource, identifier)
+    for _ in range(_ATTEMPTS):
+        there = cache.get_with_token(key)
+        if there is None:
+            # Nothing is put here: a suspension of a later change may have been lost, and filling
+            # the gap from what we know would let readers use what that change made the past.
+            return Confirmation.NOTHING_THERE
+        # Foreign bytes count as nothing known, which any revision is newer than.
+        pointer = decode(there.value, key) or Absent()
+        if own is not None and pointer == Suspended(own.revision):
+            target = own
+        else:
+            standing = ledger()
+            if standing is None:
+                return Confirmation.NEWER if pointer.revision else Confirmation.ADVANCED
+            target = Current(standing.state, standing.revision)
+        if pointer.revision > target.revision:
+            return Confirmation.NEWER
+        if pointer == target:
+            return Confirmation.ADVANCED
+        # Overwrites by compare-and-set: an older revision, or a suspension of one that is
+        # committed, gives way to what the ledger says; anything that moved meanwhile wins.
+        if cache.replace(key, encode(target, key), there.token, conf.seconds("POINTER_TIMEOUT")):
+            return Confirmation.ADVANCED
+    return Confirmation.CONTENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """An absent pointer that this reader has marked, and may fill from what it reads next."""
+
+    resource: str
+    identifier: str
+    key: str
+    token: object
+
+
+def mark(resource: str, identifier: str, *, foreign: bool = False) -> Gap | None:
+    """Mark an absent pointer, *before* the ledger is asked (rule 3); None if it can't be filled.
+
+    With `add`, so never over a suspension. What the ledger says after this may be filled in with
+    `seed`, which fails if anything came in between: a plain `add` afterwards would succeed as well
+    when a whole change has come and its pointer gone again. `foreign` says that bytes are there
+    which are nobody's pointer, and takes their token instead.
+    """
+    key = keys.pointer_key(resource, identifier)
+    try:
+        if not (foreign or cache.add(key, encode(_MARK, key), conf.seconds("ABSENT_TIMEOUT"))):
+            return None
+        there = cache.get_with_token(key)
+    except CacheUnreachable:
+        return None
+    if there is None or decode(there.value, key) not in (_MARK, None):
+        return None
+    return Gap(resource, identifier, key, there.token)
+
+
+def seed(gap: Gap, standing: Standing | None) -> bool:
+    """Fill a marked gap from the ledger row read since, or its absence (rule 3).
+
+    Return False if something else is there by now: a suspension, or nothing.
+    """
+    pointer: Pointer
+    if standing is None:
+        pointer, timeout = Absent(), conf.seconds("ABSENT_TIMEOUT")
+    else:
+        pointer = Current(standing.state, standing.revision)
+        timeout = conf.seconds("POINTER_TIMEOUT")
+    try:
+        # Overwrites our own mark, by compare-and-set, and nothing else.
+        seeded = cache.replace(gap.key, encode(pointer, gap.key), gap.token, timeout)
+    except CacheUnreachable:
+        seeded = False
+    _tell(gap.resource, gap.identifier, "seed", "seeded" if seeded else "taken")
+    return seeded
+
+
+def look(resource: str, identifiers: list[str]) -> dict[str, Pointer]:
+    """Return the pointers that are there, in one round trip a node; none if it can't be reached."""
+    by_key = {keys.pointer_key(resource, identifier): identifier for identifier in identifiers}
+    found = cache.get_shared(by_key).found
+    pointers = {by_key[key]: decode(value, key) for key, value in found.items()}
+    return {name: pointer for name, pointer in pointers.items() if pointer is not None}
+
+
+def _tell(resource: str, identifier: str, step: str, result: str) -> None:
+    events.emit(events.PointerMoved(resource, identifier, step, result))

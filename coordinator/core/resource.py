@@ -1,0 +1,152 @@
+"""What is cached, declared once: a Resource, and the registry that refuses a second one of a name.
+
+The core learns here what a payment is without importing one: the domain registers its Resource in
+``AppConfig.ready()``.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from coordinator.core.keys import NAME_PATTERN
+from coordinator.errors import CoordinatorError
+
+_NAME = re.compile(NAME_PATTERN)
+
+
+class DuplicateResource(CoordinatorError):
+    """A resource of this name is registered already: two recipes for one key would fight."""
+
+    permanent = True
+
+
+class UnknownResource(CoordinatorError, LookupError):
+    """No resource of this name is registered."""
+
+    permanent = True
+
+
+class InvalidResource(CoordinatorError, ValueError):
+    """Names of resources and states are lower case letters, digits and single "_"; schema >= 1."""
+
+    permanent = True
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the ledger says of one thing at one moment: the only truth about its state.
+
+    ``version`` is upstream's own number (or time as a number) at that revision, None where the
+    provider tells none; ``owner`` is who may read it; ``upstream_id`` its name at the provider.
+    """
+
+    state: str
+    revision: int
+    owner: str
+    upstream_id: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What upstream says of one thing: the only truth about its content.
+
+    ``payload`` is ready to send (JSON bytes). ``observation`` is for the domain alone: what it
+    would record if the ledger turned out to be behind.
+    """
+
+    payload: bytes = field(repr=False)
+    state: str
+    owner: str
+    version: int | None = None
+    observation: object = field(default=None, repr=False)
+
+    def lags(self, standing: Standing) -> bool:
+        """Return True if this is not what the ledger promised, so it must not be stored.
+
+        Either upstream answers from before its own event, or the ledger has not heard of an event
+        yet; from here the two look alike, and both mend themselves: load again a little later.
+        """
+        return (
+            self.state != standing.state
+            or self.owner != standing.owner
+            or (
+                self.version is not None
+                and standing.version is not None
+                and self.version < standing.version
+            )
+        )
+
+
+LoadResult = Loaded | CoordinatorError
+LoadMany = Callable[[Mapping[str, Standing]], Mapping[str, LoadResult]]
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """The recipe for the entries of one kind of thing.
+
+    ``standings`` reads the ledger (the primary, never a replica) for many identifiers at once and
+    leaves out those it does not know. ``load`` asks upstream and raises CoordinatorError, whose
+    ``permanent`` says if trying again can help; ``load_many`` does so in bulk where the provider
+    can. ``may_seed`` says whether a row read just now may seed a pointer (False inside a
+    transaction, whose snapshot can be old). ``likely_states`` are asked for together with the
+    pointer, so that most reads take one round trip. Raise ``schema`` when the payload's shape
+    changes: both releases then keep their own entries during a deploy. ``upcoming`` is the recipe
+    of a later schema that nobody reads yet: a backfill fills its keys before traffic moves.
+    """
+
+    name: str
+    states: frozenset[str]
+    standings: Callable[[Sequence[str]], Mapping[str, Standing]]
+    load: Callable[[str, Standing], Loaded]
+    load_many: LoadMany | None = None
+    may_seed: Callable[[], bool] = _always
+    likely_states: tuple[str, ...] = ()
+    schema: int = 1
+    upcoming: "Resource | None" = None
+
+    def __post_init__(self) -> None:
+        if self.schema < 1 or not all(_NAME.fullmatch(n) for n in (self.name, *self.states)):
+            raise InvalidResource
+        if not self.states.issuperset(self.likely_states):
+            raise InvalidResource
+        if self.upcoming is not None and self.upcoming.schema <= self.schema:
+            raise InvalidResource("an upcoming recipe has a higher schema")
+
+    def standing(self, identifier: str) -> Standing | None:
+        """Return what the ledger says of one, or None if it does not know it."""
+        return self.standings([identifier]).get(identifier)
+
+
+_registry: dict[str, Resource] = {}
+
+
+def register(resource: Resource) -> Resource:
+    """Make `resource` known by its name; raise DuplicateResource if the name is taken."""
+    if resource.name in _registry:
+        raise DuplicateResource(resource.name)
+    _registry[resource.name] = resource
+    return resource
+
+
+def unregister(name: str) -> None:
+    """Forget a resource: for tests that register their own."""
+    _registry.pop(name, None)
+
+
+def get(name: str) -> Resource:
+    """Return the resource of this name; raise UnknownResource if there is none."""
+    try:
+        return _registry[name]
+    except KeyError:
+        raise UnknownResource(name) from None
+
+
+def registered() -> tuple[Resource, ...]:
+    """Return every resource that is registered, by name."""
+    return tuple(_registry[name] for name in sorted(_registry))

@@ -1,0 +1,83 @@
+"""The entry rule: stores what a load brought, unless something newer is there already."""
+
+import enum
+import random
+
+from coordinator.core import cache, conf, entry
+from coordinator.core.entry import CacheEntry
+from coordinator.core.keys import EntryKey
+from coordinator.core.loading import Fetched
+from coordinator.core.resource import Loaded, Resource, Standing
+from coordinator.errors import CacheUnreachable
+
+_ATTEMPTS = 8
+
+
+class StoreResult(enum.Enum):
+    """How storing an entry ended."""
+
+    STORED = "stored"
+    NEWER_THERE = "newer_there"
+    """Lost to one at least as new: an outcome, not an error."""
+    REFUSED = "refused"
+    """The server won't take it, most likely for its size."""
+    UNREACHABLE = "unreachable"
+
+
+def build(resource: Resource, standing: Standing, loaded: Loaded, fetched: Fetched) -> CacheEntry:
+    """Return the entry for what was loaded at this standing.
+
+    Jitter only shortens: entries made together must not all end together, and none may outlive
+    the timeout.
+    """
+    spread = random.random() * conf.number("ENTRY_JITTER")  # spreads load, hides nothing
+    timeout = conf.seconds("ENTRY_TIMEOUT") * (1 - spread)
+    return CacheEntry(
+        payload=loaded.payload,
+        state=standing.state,
+        revision=standing.revision,
+        loaded_at=fetched.began,
+        load_seconds=fetched.seconds,
+        refresh_after=fetched.began + timeout * conf.number("REFRESH_AFTER"),
+        expires_at=fetched.began + timeout,
+        # Stored only if the ledger agrees. If it does not, a reader needs the consent of both.
+        owner=loaded.owner,
+        schema=resource.schema,
+        etag=entry.etag_of(loaded.payload),
+    )
+
+
+def store(key: EntryKey, new: CacheEntry, now: float) -> StoreResult:
+    """Store `new` under `key` if it is newer than what is there, by compare-and-set."""
+    data = entry.encode(new, key)
+    # memcached counts whole seconds and takes 0 for "never": at least one.
+    timeout = max(1.0, new.expires_at - now)
+    try:
+        result = _store(key, new, data, timeout)
+    except CacheUnreachable:
+        return StoreResult.UNREACHABLE
+    if result is StoreResult.STORED:
+        # Only now: a value that the server rejected must not look found to the rest of this task.
+        cache.remember(key.cache_key, data)
+    return result
+
+
+def _store(key: EntryKey, new: CacheEntry, data: bytes, timeout: float) -> StoreResult:
+    for _ in range(_ATTEMPTS):
+        if cache.add(key.cache_key, data, timeout):
+            return StoreResult.STORED
+        there = cache.get_with_token(key.cache_key)
+        if there is None:
+            # Ran out between the two calls, or the server refuses the value: the next round tells.
+            continue
+        try:
+            if entry.decode(there.value, key).order() >= new.order():
+                return StoreResult.NEWER_THERE
+        except entry.EntryRefused:
+            pass  # Damaged, or of another release: nothing that a reader of this one could use.
+        # The one permitted overwrite of an entry: the same state was entered again, or its content
+        # changed or was refreshed, and (revision, loaded_at) says that ours is the newer one. By
+        # compare-and-set, so a late writer who read before us can't put the older one back.
+        if cache.replace(key.cache_key, data, there.token, timeout):
+            return StoreResult.STORED
+    return StoreResult.REFUSED

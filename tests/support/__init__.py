@@ -1,0 +1,1 @@
+"""Stand-ins and helpers that more than one kind of test uses."""

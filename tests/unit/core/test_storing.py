@@ -1,0 +1,184 @@
+"""The entry rule: newer replaces older, by compare-and-set, and never the other way round."""
+
+import time
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from edx_django_utils.cache import DEFAULT_REQUEST_CACHE
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from coordinator.core import cache, entry, storing
+from coordinator.core.cache import Tokened
+from coordinator.core.entry import CacheEntry
+from coordinator.core.keys import EntryKey
+from coordinator.core.loading import Fetched
+from coordinator.core.resource import Loaded
+from coordinator.core.storing import StoreResult
+from tests.support.things import Things
+from tests.support.threads import at_once
+
+KEY = EntryKey("thing", "T-1", "paid")
+
+
+def made(revision: int, loaded_at: float = 0.0, payload: bytes = b"{}") -> CacheEntry:
+    return CacheEntry(
+        payload=payload,
+        state="paid",
+        revision=revision,
+        loaded_at=loaded_at,
+        load_seconds=0.1,
+        refresh_after=1440.0,
+        expires_at=1800.0,
+        owner="42",
+        schema=1,
+        etag=entry.etag_of(payload),
+    )
+
+
+def store(new: CacheEntry) -> StoreResult:
+    return storing.store(KEY, new, now=0.0)
+
+
+def there() -> CacheEntry:
+    found = cache.get_with_token(KEY.cache_key)
+    assert found is not None
+    return entry.decode(found.value, KEY)
+
+
+def remembered() -> object:
+    """Return what the request tier has, None without anything."""
+    response = DEFAULT_REQUEST_CACHE.get_cached_response(KEY.cache_key)
+    return response.value if response.is_found else None
+
+
+def test_a_first_entry_is_stored_and_remembered() -> None:
+    assert store(made(1)) is StoreResult.STORED
+    assert there() == made(1)
+    assert remembered() == entry.encode(made(1), KEY)
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [(made(1, 10.0), made(2, 5.0)), (made(2, 5.0), made(2, 6.0))],
+    ids=["revision", "load"],
+)
+def test_newer_replaces_older_and_older_gives_way(older: CacheEntry, newer: CacheEntry) -> None:
+    assert store(older) is StoreResult.STORED
+    assert store(newer) is StoreResult.STORED
+    assert store(older) is StoreResult.NEWER_THERE
+    assert there() == newer
+    assert remembered() == entry.encode(newer, KEY)
+
+
+def test_one_that_is_as_new_is_left_alone() -> None:
+    store(made(1, payload=b"first"))
+    assert store(made(1, payload=b"second")) is StoreResult.NEWER_THERE
+    assert there().payload == b"first"
+
+
+@pytest.mark.parametrize(
+    "bytes_there",
+    [
+        b"",
+        b"somebody else's",
+        entry.encode(made(9), KEY)[:-1],
+        entry.encode(made(9), EntryKey("thing", "T-2", "paid")),
+        entry.encode(msgspec.structs.replace(made(9), schema=2), KEY),
+    ],
+    ids=["empty", "foreign", "truncated", "moved", "schema"],
+)
+def test_what_no_reader_could_use_is_replaced(bytes_there: bytes) -> None:
+    cache.put(KEY.cache_key, bytes_there, 60)
+    assert store(made(1)) is StoreResult.STORED
+    assert there() == made(1)
+
+
+def test_whoever_reads_before_a_newer_one_is_stored_cannot_put_the_older_one_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store(made(1))
+    plain, looks = cache.get_with_token, []
+
+    def meanwhile(key: str) -> Tokened | None:
+        found = plain(key)
+        looks.append(key)
+        if len(looks) == 1:
+            # Between our look and our write somebody stores a newer one.
+            assert storing.store(KEY, made(3), now=0.0) is StoreResult.STORED
+        return found
+
+    monkeypatch.setattr(cache, "get_with_token", meanwhile)
+    assert store(made(2)) is StoreResult.NEWER_THERE
+    assert there() == made(3)
+
+
+@given(st.permutations(range(1, 7)))
+def test_in_any_order_the_newest_remains(revisions: list[int]) -> None:
+    cache.forget(KEY.cache_key)
+    for revision in revisions:
+        store(made(revision))
+    assert there() == made(6)
+
+
+def test_of_many_at_once_the_newest_remains() -> None:
+    revisions = range(1, 13)
+    results = at_once([lambda r=r: store(made(r)) for r in revisions])  # type: ignore[misc]  # bound early
+    assert set(results) <= {StoreResult.STORED, StoreResult.NEWER_THERE}
+    assert results[-1] is StoreResult.STORED
+    assert there() == made(12)
+
+
+def test_an_unreachable_cache_is_a_result_and_nothing_is_remembered(no_cache: None) -> None:
+    assert store(made(1)) is StoreResult.UNREACHABLE
+    assert remembered() is None
+
+
+def test_losing_to_a_newer_one_does_not_remember_the_older() -> None:
+    store(made(2))
+    cache.clear_request_tier()
+    store(made(1))
+    assert remembered() is None
+
+
+def test_an_entry_leaves_the_cache_when_it_expires(pass_time: Callable[[float], None]) -> None:
+    store(made(1))
+    pass_time(1799)
+    there()
+    pass_time(2)
+    assert cache.get_with_token(KEY.cache_key) is None
+
+
+def test_an_entry_that_took_too_long_to_load_is_not_kept_for_ever(
+    pass_time: Callable[[float], None],
+) -> None:
+    storing.store(KEY, made(1), now=5000.0)
+    pass_time(2)
+    assert cache.get_with_token(KEY.cache_key) is None
+
+
+def test_an_entry_says_what_was_known_when_its_load_began(things: Things) -> None:
+    standing = things.write("T-1", "paid", owner="7")
+    loaded = Loaded(b'{"a":1}', "paid", "7")
+    began = time.time()
+    built = storing.build(things.resource, standing, loaded, Fetched(loaded, began, 0.25))
+    assert (built.state, built.revision, built.owner, built.schema) == ("paid", 1, "7", 1)
+    assert (built.loaded_at, built.load_seconds) == (began, 0.25)
+    assert built.etag == entry.etag_of(b'{"a":1}')
+
+
+def test_jitter_only_shortens(things: Things, settings: Settings) -> None:
+    settings.COORDINATOR_ENTRY_TIMEOUT_SECONDS = 1000
+    settings.COORDINATOR_ENTRY_JITTER = 0.2
+    settings.COORDINATOR_REFRESH_AFTER = 0.5
+    standing, loaded = things.write("T-1", "paid"), Loaded(b"{}", "paid", "42")
+    built = [
+        storing.build(things.resource, standing, loaded, Fetched(loaded, 0.0, 0.1))
+        for _ in range(200)
+    ]
+    lifetimes = [one.expires_at for one in built]
+    assert 800 <= min(lifetimes) < 850
+    assert 950 < max(lifetimes) <= 1000
+    assert all(one.refresh_after == pytest.approx(one.expires_at / 2) for one in built)
