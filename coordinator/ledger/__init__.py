@@ -1,0 +1,1 @@
+"""Which state each resource is in, and the log of its changes."""

@@ -1,0 +1,10 @@
+"""The ledger as a Django app."""
+
+from django.apps import AppConfig
+
+
+class LedgerConfig(AppConfig):
+    """Holds the change log; the models that are ledgered belong to the apps that define them."""
+
+    name = "coordinator.ledger"
+    verbose_name = "Ledger"

@@ -1,0 +1,147 @@
+"""The ledger's rows: which state each thing is in, and the append-only log of how it got there."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from django.apps import apps
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from coordinator.core.keys import IDENTIFIER_MAX_LENGTH, IDENTIFIER_PATTERN
+from coordinator.core.resource import Standing
+from coordinator.ledger.states import StateTable
+
+
+class Ledgered(models.Model):
+    """A thing whose state the ledger knows. Its rows are written by `record_change` alone.
+
+    A subclass names its resource and its table of states, and says how content becomes columns and
+    columns become a state.
+    """
+
+    resource_name: ClassVar[str]
+    state_table: ClassVar[StateTable]
+
+    number = models.CharField(
+        max_length=IDENTIFIER_MAX_LENGTH,
+        unique=True,
+        validators=[RegexValidator(rf"\A(?:{IDENTIFIER_PATTERN})\Z")],
+        help_text="Our own identifier, like EDX-1001.",
+    )
+    upstream_id = models.CharField(
+        max_length=255, unique=True, help_text="The provider's identifier, like pi_..."
+    )
+    state = models.CharField(max_length=32)
+    revision = models.PositiveBigIntegerField(
+        default=0, help_text="+1 on every accepted change; never reused, never goes back."
+    )
+    version = models.BigIntegerField(
+        null=True, blank=True, help_text="Upstream's own version, where it tells one."
+    )
+    occurred_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the newest accepted change happened, upstream."
+    )
+    changed_at = models.DateTimeField(default=timezone.now, help_text="When we recorded it.")
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.resource_name}.{self.number}"
+
+    @property
+    def owner(self) -> str:
+        """Return who may read it."""
+        raise NotImplementedError(f"{type(self).__name__} must say who its owner is")
+
+    def apply(self, content: Mapping[str, object]) -> None:
+        """Take over what a change says of the columns."""
+        for column, value in content.items():
+            setattr(self, column, value)
+
+    def derive_state(self) -> str:
+        """Return the state that the columns add up to."""
+        raise NotImplementedError(f"{type(self).__name__} must say how its state is derived")
+
+    def standing(self) -> Standing:
+        """Return what the core needs to know of this row."""
+        return Standing(self.state, self.revision, self.owner, self.upstream_id, self.version)
+
+
+class Outcome(models.TextChoices):
+    """How a change ended. Empty while it has not."""
+
+    WARMED = "warmed"
+    SUPERSEDED = "superseded"
+    OUT_OF_DATE = "out_of_date"
+    ABANDONED = "abandoned"
+
+
+#: A change is settled when its outcome is known and its pointer confirmed; this is the rest.
+UNSETTLED = Q(outcome="") | Q(confirmed_at=None)
+
+
+class Change(models.Model):
+    """One accepted or late event of the append-only log, which is also the queue of work.
+
+    Written in the transaction of the row that it changed, so no commit can lose its work. Only the
+    columns that say how it is settled ever change afterwards.
+    """
+
+    resource = models.CharField(max_length=64)
+    identifier = models.CharField(max_length=IDENTIFIER_MAX_LENGTH)
+    revision = models.PositiveBigIntegerField(
+        help_text="The revision that it made, or the one that stood when it came too late."
+    )
+    state = models.CharField(max_length=32, help_text="The state that it says.")
+    previous_state = models.CharField(max_length=32, blank=True)
+    event_id = models.CharField(max_length=255, unique=True)
+    event_type = models.CharField(max_length=128)
+    occurred_at = models.DateTimeField(null=True, blank=True, help_text="Upstream's clock.")
+    recorded_at = models.DateTimeField(default=timezone.now, help_text="Ours.")
+    correlation_id = models.CharField(max_length=64, blank=True)
+    applied = models.BooleanField(default=True, help_text="False: logged, made no revision.")
+    confirm = models.BooleanField(
+        default=False, help_text="Its order could not be told: upstream has the last word."
+    )
+    suspended = models.BooleanField(
+        default=False, help_text="The cache acknowledged the pointer's suspension."
+    )
+    outcome = models.CharField(max_length=16, blank=True, choices=Outcome.choices)
+    reason = models.CharField(max_length=200, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="When the outcome was known.")
+    confirmed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the pointer was confirmed."
+    )
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at", "id"], condition=UNSETTLED, name="ledger_unsettled"
+            ),
+            models.Index(fields=["resource", "identifier", "id"], name="ledger_history"),
+            models.Index(
+                fields=["ended_at"], condition=Q(outcome="abandoned"), name="ledger_abandoned"
+            ),
+            models.Index(fields=["recorded_at"], name="ledger_recorded"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resource}.{self.identifier} r{self.revision} {self.event_type}"
+
+    @property
+    def settled(self) -> bool:
+        """Return True if the outcome is known and the pointer confirmed."""
+        return bool(self.outcome) and self.confirmed_at is not None
+
+
+def model_of(resource_name: str) -> type[Ledgered]:
+    """Return the model that keeps this resource's rows; raise LookupError if there is none."""
+    for model in apps.get_models():
+        if issubclass(model, Ledgered) and model.resource_name == resource_name:
+            return model
+    raise LookupError(f"no model keeps the resource {resource_name!r}")

@@ -1,0 +1,66 @@
+"""Reads of the ledger that the core and the workers share."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import Q
+
+from coordinator.core.resource import Standing
+from coordinator.ledger.models import Ledgered
+
+
+def standings_of(
+    model: type[Ledgered],
+) -> Callable[[Sequence[str]], Mapping[str, Standing]]:
+    """Return the function that a Resource of `model` reads its standings with: one query."""
+
+    def standings(identifiers: Sequence[str]) -> Mapping[str, Standing]:
+        rows = model._default_manager.filter(number__in=identifiers)
+        return {row.number: row.standing() for row in rows}
+
+    return standings
+
+
+def may_seed() -> bool:
+    """Return True if a row read now is what is committed now: outside any transaction.
+
+    Inside one, the row can come from an old snapshot, or be this transaction's own and never be
+    committed.
+    """
+    return not connection.in_atomic_block
+
+
+def open_or_changed(
+    model: type[Ledgered], changed_since: datetime, after: int, chunk: int
+) -> Iterator[tuple[int, dict[str, Standing]]]:
+    """Yield the things in an open state or changed since then, in chunks, by primary key.
+
+    Each chunk comes with the key to go on from; no more than a chunk is held in memory.
+    """
+    wanted = Q(state__in=model.state_table.open_names) | Q(changed_at__gte=changed_since)
+    while True:
+        rows = list(model._default_manager.filter(wanted, pk__gt=after).order_by("pk")[:chunk])
+        if not rows:
+            return
+        after = rows[-1].pk
+        yield after, {row.number: row.standing() for row in rows}
+
+
+def newest_first(
+    model: type[Ledgered], changed_since: datetime, before: datetime, chunk: int
+) -> Iterator[tuple[datetime, dict[str, Standing]]]:
+    """Yield what `open_or_changed` yields, the newest change first, in chunks.
+
+    Each chunk comes with the time to go on before. Those that share a time with the last of a chunk
+    come with it, so none is skipped.
+    """
+    wanted = Q(state__in=model.state_table.open_names) | Q(changed_at__gte=changed_since)
+    things = model._default_manager.filter(wanted).order_by("-changed_at")
+    while True:
+        rows = list(things.filter(changed_at__lt=before)[:chunk])
+        if not rows:
+            return
+        before = rows[-1].changed_at
+        rows = list({row.pk: row for row in [*rows, *things.filter(changed_at=before)]}.values())
+        yield before, {row.number: row.standing() for row in rows}

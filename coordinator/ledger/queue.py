@@ -1,0 +1,138 @@
+"""The change log as a queue: claims what is due, and writes down how it ended.
+
+At least once: a claim only hides a change for a while (``COORDINATOR_CLAIM_SECONDS``); it ends when
+its outcome is written, after the work. A worker that dies leaves nothing but a delay.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import Count, F, Min
+from django.db.models.functions import Greatest
+from django.utils import timezone
+
+from coordinator.ledger.models import UNSETTLED, Change, Outcome
+from coordinator.ledger.signals import ChangeEnded, changes_ended
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What to write down of one claimed change.
+
+    An empty outcome leaves it in the queue until `again_in_seconds` have passed, and so does a
+    pointer that is not confirmed. `burn` is False when the attempt does not count.
+    """
+
+    outcome: str = ""
+    reason: str = ""
+    confirmed: bool = False
+    again_in_seconds: float = 0.0
+    burn: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much is unsettled, and how long its oldest change has been waiting."""
+
+    unsettled: int
+    oldest_seconds: float
+
+
+def claim(limit: int, claim_seconds: float) -> list[Change]:
+    """Return up to `limit` unsettled changes that are due, hidden from other workers meanwhile."""
+    now = timezone.now()
+    with transaction.atomic():
+        due = Change.objects.filter(UNSETTLED, next_attempt_at__lte=now)
+        if connection.features.has_select_for_update_skip_locked:
+            # Several workers each take their own page; where the database can't skip, the
+            # transaction itself (BEGIN IMMEDIATE on SQLite) lets one claim at a time.
+            due = due.select_for_update(skip_locked=True)
+        page = list(due.order_by("next_attempt_at", "id")[:limit])
+        if page:
+            Change.objects.filter(pk__in=[change.pk for change in page]).update(
+                next_attempt_at=now + timedelta(seconds=claim_seconds), attempts=F("attempts") + 1
+            )
+    for change in page:
+        change.attempts += 1
+    return page
+
+
+def conclude(endings: Iterable[tuple[Change, Ending]]) -> None:
+    """Write down how claimed changes ended: one query for each way of ending."""
+    groups: dict[tuple[Ending, str], list[Change]] = defaultdict(list)
+    for change, ending in endings:
+        groups[ending, change.outcome].append(change)
+    for (ending, known), changes in groups.items():
+        now = timezone.now()
+        columns: dict[str, object] = {
+            "reason": ending.reason[:200],
+            "next_attempt_at": now + timedelta(seconds=ending.again_in_seconds),
+        }
+        if ending.outcome and not known:
+            columns |= {"outcome": ending.outcome, "ended_at": now}
+        if ending.confirmed:
+            columns["confirmed_at"] = now
+        if not ending.burn:
+            # Never below 0: somebody may have set it to 0 meanwhile, for another try.
+            columns["attempts"] = Greatest(F("attempts") - 1, 0)
+        # Whoever is late (its claim ran out, and somebody else took over; or an abandoned change is
+        # to be tried again) finds another outcome than it knew, and leaves it as it is.
+        unmoved = Change.objects.filter(
+            UNSETTLED, pk__in=[change.pk for change in changes], outcome=known
+        )
+        count = unmoved.update(**columns)
+        if ending.outcome and not known:
+            _tell_ended(changes if count == len(changes) else _ended_at(changes, now), ending, now)
+
+
+def _ended_at(changes: Iterable[Change], moment: datetime) -> list[Change]:
+    """Return which of these changes ended here, at this moment: the others ended elsewhere."""
+    ours = Change.objects.filter(pk__in=[change.pk for change in changes], ended_at=moment)
+    ids = set(ours.values_list("pk", flat=True))
+    return [change for change in changes if change.pk in ids]
+
+
+def _tell_ended(changes: Iterable[Change], ending: Ending, moment: datetime) -> None:
+    endings = [
+        ChangeEnded(
+            change.resource,
+            str(ending.outcome),
+            ending.reason,
+            max(0.0, (moment - change.recorded_at).total_seconds()),
+        )
+        for change in changes
+    ]
+    if endings:
+        changes_ended.send_robust(sender=Change, endings=endings)
+
+
+def confirm_only(changes: Iterable[Change]) -> None:
+    """Write down that the pointers of these changes, whose outcome is known, are confirmed."""
+    ids = [change.pk for change in changes]
+    if ids:
+        Change.objects.filter(pk__in=ids, confirmed_at=None).update(confirmed_at=timezone.now())
+
+
+def backlog(at_most: int | None = None) -> Backlog:
+    """Return how much is unsettled now.
+
+    With `at_most` no more than so many rows are looked at, those that are due first: a bound on
+    what the question costs, and on both of its answers.
+    """
+    unsettled = Change.objects.filter(UNSETTLED)
+    if at_most is not None:
+        unsettled = unsettled.order_by("next_attempt_at", "id")[:at_most]
+    found = unsettled.aggregate(count=Count("pk"), oldest=Min("recorded_at"))
+    oldest: datetime | None = found["oldest"]
+    age = 0.0 if oldest is None else max(0.0, (timezone.now() - oldest).total_seconds())
+    return Backlog(found["count"], age)
+
+
+def retry(changes: Iterable[int]) -> int:
+    """Put abandoned changes (by id) back into the queue, due now; return how many."""
+    return Change.objects.filter(pk__in=list(changes), outcome=Outcome.ABANDONED).update(
+        outcome="", reason="", ended_at=None, attempts=0, next_attempt_at=timezone.now()
+    )

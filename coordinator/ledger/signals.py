@@ -1,0 +1,26 @@
+"""What the ledger tells others, after the commit and never before.
+
+Each signal is sent outside any transaction, and robustly: a receiver's failure is logged and never
+felt by whoever wrote.
+"""
+
+from dataclasses import dataclass
+
+from django.dispatch import Signal
+
+#: A change was committed. Sent with ``resource``, ``identifier``, ``revision``, ``state`` and
+#: ``change_id``.
+payment_state_changed = Signal()
+
+#: The outcome of changes is known. Sent with ``endings``, a sequence of `ChangeEnded`.
+changes_ended = Signal()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEnded:
+    """One change whose outcome is known now, `seconds` after it was recorded."""
+
+    resource: str
+    outcome: str
+    reason: str
+    seconds: float
