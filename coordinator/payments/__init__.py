@@ -1,0 +1,1 @@
+"""Payments: states, model, resource, providers, views and webhooks."""

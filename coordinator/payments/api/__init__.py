@@ -1,0 +1,1 @@
+"""The HTTP interface to payments: reading them, who may, how often, and how errors look."""

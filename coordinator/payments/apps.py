@@ -1,0 +1,17 @@
+"""Payments as a Django app."""
+
+from django.apps import AppConfig
+
+
+class PaymentsConfig(AppConfig):
+    """Tells the core what a payment is."""
+
+    name = "coordinator.payments"
+    verbose_name = "Payments"
+
+    def ready(self) -> None:
+        """Register the resource, now that models and settings can be used, and the checks."""
+        from coordinator.payments import checks  # noqa: F401  # registers itself
+        from coordinator.payments.resource import register_payments
+
+        register_payments()

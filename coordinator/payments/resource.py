@@ -1,0 +1,81 @@
+"""The recipe for payment entries: how the core learns what a payment is.
+
+Registered under the name ``payment`` when the app is ready.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from coordinator.core.resource import Loaded, LoadResult, Resource, Standing, register
+from coordinator.errors import CoordinatorError
+from coordinator.ledger.queries import may_seed
+from coordinator.payments import payload, providers, states
+from coordinator.payments.models import Payment
+
+NAME: Final = Payment.resource_name
+
+
+def standings(numbers: Sequence[str]) -> Mapping[str, Standing]:
+    """Return what the ledger says of these payments, in one query; unknown ones are left out."""
+    rows = Payment.objects.filter(number__in=numbers).values_list(
+        "number", "state", "revision", "lms_user_id", "upstream_id", "version"
+    )
+    return {
+        number: Standing(state, revision, owner, upstream_id, version)
+        for number, state, revision, owner, upstream_id, version in rows
+    }
+
+
+def load(number: str, standing: Standing) -> Loaded:
+    """Return the payment's details from the provider; raise CoordinatorError if it can't tell."""
+    return loaded(number, providers.current().fetch(standing.upstream_id))
+
+
+def in_bulk(
+    fetch_many: Callable[[Sequence[str]], Mapping[str, providers.Found | CoordinatorError]],
+) -> Callable[[Mapping[str, Standing]], Mapping[str, LoadResult]]:
+    """Return the bulk load of a provider that reads many in one request."""
+
+    def load_many(wanted: Mapping[str, Standing]) -> Mapping[str, LoadResult]:
+        found = fetch_many([standing.upstream_id for standing in wanted.values()])
+        return {
+            number: answer if isinstance(answer, CoordinatorError) else loaded(number, answer)
+            for number, standing in wanted.items()
+            if (answer := found.get(standing.upstream_id)) is not None
+        }
+
+    return load_many
+
+
+def loaded(number: str, found: providers.Found) -> Loaded:
+    """Return what the core keeps of what the provider said.
+
+    The number is the ledger's: it may not change because somebody edited the provider's metadata.
+    """
+    details = msgspec.structs.replace(found.details, number=number)
+    return Loaded(
+        payload=payload.encode(details),
+        state=details.state,
+        owner=details.lms_user_id,
+        version=found.version,
+        observation=found.observation,
+    )
+
+
+def register_payments() -> Resource:
+    """Make payments known to the core; in bulk only where the provider reads in bulk."""
+    fetch_many = providers.current().fetch_many
+    return register(
+        Resource(
+            name=NAME,
+            states=frozenset(states.TABLE.names),
+            standings=standings,
+            load=load,
+            load_many=None if fetch_many is None else in_bulk(fetch_many),
+            may_seed=may_seed,
+            likely_states=states.LIKELY_STATES,
+            schema=payload.SCHEMA,
+        )
+    )
