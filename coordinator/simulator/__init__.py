@@ -1,0 +1,1 @@
+"""A payment provider for development: slow, rate limited, and failing on demand."""
