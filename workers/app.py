@@ -1,0 +1,18 @@
+"""The Celery app: ``celery -A workers worker``, ``celery -A workers beat``."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator.settings.development")
+
+app = Celery("workers")
+app.config_from_object("celeryconfig")
+app.autodiscover_tasks(["workers"])
+
+
+@app.on_after_configure.connect
+def _schedule(sender: Celery, **_: object) -> None:
+    from workers.schedule import beats  # settings must be ready
+
+    sender.conf.beat_schedule = beats()

@@ -1,0 +1,129 @@
+"""The tasks: thin adapters, each safe to run twice."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+
+from coordinator.core import cache, resource, switches
+from coordinator.ledger.retention import prune as prune_log
+from coordinator.operations import reconciling, switching, verifying
+from workers import doorbell, keeping, recovery, settling
+from workers.app import app
+
+_RING_AGAIN_WITHIN_SECONDS = 5.0
+_ROUND_SECONDS = 20.0
+
+
+def unless_paused(task: Callable[..., None]) -> Callable[..., None]:
+    """Skip a task while warming is paused: what it would do waits in the log or for its beat."""
+
+    @functools.wraps(task)
+    def run(*args: Any, **kwargs: Any) -> None:
+        if not switches.warming_paused():
+            task(*args, **kwargs)
+
+    return run
+
+
+def once_a_round(seconds_setting: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Skip a beat's task if this round's has run: two beats running by mistake do no harm."""
+
+    def decorate(task: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(task)
+        def run(*args: Any, **kwargs: Any) -> None:
+            # A little less than the period: a beat that comes early by its jitter is not skipped.
+            period = getattr(settings, seconds_setting) * 0.8
+            if cache.is_first(f"beat.{task.__name__}", period, if_unreachable=True):
+                task(*args, **kwargs)
+
+        return run
+
+    return decorate
+
+
+@app.task
+@unless_paused
+def settle() -> None:
+    """Settle one page of the change log, and ring again at once if there is more."""
+    # Before the log is read: a change that comes after the reading rings a clear bell.
+    doorbell.clear()
+    page = settling.settle_page(when_full=doorbell.ring)
+    if page.again_in_seconds is not None and page.again_in_seconds <= _RING_AGAIN_WITHIN_SECONDS:
+        doorbell.ring_later(page.again_in_seconds)
+
+
+@app.task
+@unless_paused
+@once_a_round("COORDINATOR_WARM_OPEN_EVERY_SECONDS")
+def warm_open() -> None:
+    """Keep what is open warm."""
+    for of in resource.registered():
+        warm_on(of.name)
+
+
+@app.task
+@unless_paused
+def warm_on(name: str, after: str = "") -> None:
+    """Keep what is open of one resource warm, and go on in another task when time is up."""
+    done = keeping.keep_open_warm(name, after, _ROUND_SECONDS)
+    if done.goes_on_after:
+        warm_on.apply_async(kwargs={"name": name, "after": done.goes_on_after})
+
+
+@app.task
+@unless_paused
+def warm_due(name: str, identifier: str, loaded_at: float) -> None:
+    """Refresh one entry that a reader found due."""
+    keeping.refresh(name, identifier, loaded_at)
+
+
+@app.task
+@unless_paused
+def watch() -> None:
+    """Notice a cache that has lost what it held, and have it refilled by one worker."""
+    if recovery.noticed_loss() and recovery.may_refill():
+        for of in resource.registered():
+            warm_refill.apply_async(kwargs={"name": of.name})
+
+
+@app.task
+@unless_paused
+def warm_refill(name: str, before: str = "") -> None:
+    """Refill the cache, newest first, and go on in another task when time is up."""
+    done = keeping.refill(name, before, _ROUND_SECONDS)
+    if done.goes_on_after:
+        warm_refill.apply_async(kwargs={"name": name, "before": done.goes_on_after})
+
+
+@app.task
+@once_a_round("COORDINATOR_RECONCILE_EVERY_SECONDS")
+def reconcile() -> None:
+    """Record what no webhook told."""
+    reconciling.reconcile()
+
+
+@app.task
+@once_a_round("COORDINATOR_VERIFY_EVERY_SECONDS")
+def verify() -> None:
+    """Compare a sample of entries with ledger and upstream."""
+    for of in resource.registered():
+        for _ in verifying.verify(
+            of.name,
+            settings.COORDINATOR_VERIFY_SAMPLE,
+            settings.COORDINATOR_VERIFY_GRACE_SECONDS,
+        ):
+            pass
+
+
+@app.task
+def prune() -> None:
+    """Delete settled changes that are past their retention time."""
+    prune_log(settings.COORDINATOR_LOG_RETENTION_DAYS)
+
+
+@app.task
+def publish_switches() -> None:
+    """Carry the kill switches to the cache, in case it has lost them."""
+    switching.publish()
