@@ -1,0 +1,34 @@
+"""Who may look at what is for operators: metrics, and the details of the health report."""
+
+import hmac
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Final
+
+from django.conf import settings
+
+# Whoever sends one of these asks for somebody else, whatever address the connection has.
+_FORWARDED: Final = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
+
+
+def may_look(address: str, headers: Mapping[str, str]) -> bool:
+    """Return True for whoever sends the token; without one, for whoever is on this machine.
+
+    `address` is the other end of the connection. With COORDINATOR_OPERATIONS_TOKEN set nothing else
+    counts: behind a proxy everybody seems to be on this machine. `headers` has lower-case names.
+    """
+    expected: str = settings.COORDINATOR_OPERATIONS_TOKEN
+    if expected:
+        scheme, _, sent = headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(
+            sent.strip().encode(), expected.encode()
+        )
+    return _is_loopback(address) and not any(name in headers for name in _FORWARDED)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        # A server on a Unix socket names none: whoever may open the socket is behind a proxy.
+        return False
