@@ -1,0 +1,268 @@
+"""Who can take part in a schedule: writers, readers, workers, and what goes wrong."""
+
+from collections.abc import Callable, Sequence
+
+from coordinator.core import cache, keys, pointer, reading
+from coordinator.core.reading import Lookup
+from coordinator.errors import CoordinatorError
+from coordinator.ledger.recording import Recording, record_change
+from coordinator.payments.models import Payment
+from tests.schedules.ledger import PAYMENTS
+from tests.schedules.memory import STORE
+from tests.schedules.scheduler import Actor, Process
+from tests.schedules.steps import NOTHING, Lock, Step
+from tests.schedules.world import TIME, World
+from workers import tasks
+
+PROMISES = frozenset({"promises"})
+
+#: What becomes of upstream when its event comes.
+BEFORE_ITS_EVENT, HIDDEN, ALREADY = "before its event", "hidden", "already"
+
+
+# -- who does the work -------------------------------------------------------------------------
+
+
+def writer(
+    world: World,
+    number: str,
+    *versions: int,
+    name: str = "writer",
+    upstream: str = BEFORE_ITS_EVENT,
+) -> Actor:
+    """Add a receiver of webhooks: upstream gets to each version, and the event is recorded."""
+
+    def body() -> None:
+        for version in versions:
+            if upstream != ALREADY:
+                world.upstream.becomes(number, version, shows=upstream == BEFORE_ITS_EVENT)
+            record(world, number, version)
+
+    return world.actor(name, body)
+
+
+def record(world: World, number: str, version: int) -> None:
+    """Record the event of one version, and promise what follows from it."""
+    actor = world.scheduler.current
+    assert actor is not None
+    returned_before = world.judge.returned
+    recorded = record_change(Payment, world.upstream.event(number, version))
+    world.tell(actor.name, f"recorded: {recorded.outcome.value}, revision {recorded.revision}")
+    if recorded.outcome is not Recording.APPLIED or world.judge.strict:
+        return
+    world.scheduler.step(Step("returns", number, NOTHING, PROMISES))
+    # An advance that the cache took is the end of staleness, unless old data has come back since.
+    if actor.cache_failures == actor.failures_at_commit and returned_before == world.judge.returned:
+        world.judge.promise(number, recorded.revision)
+
+
+def reader(
+    world: World,
+    number: str,
+    *,
+    name: str = "reader",
+    reads: int = 1,
+    schema: int = 1,
+    together: bool = False,
+) -> Actor:
+    """Add a request that reads once, or several times with one request tier.
+
+    Those who read `together` are threads of one process.
+    """
+    resource = world.resource(schema)
+
+    def body() -> None:
+        for _ in range(reads):
+            read(world, number, lambda: reading.read(resource, number), name)
+
+    return world.actor(name, body, world.web if together else None)
+
+
+def read(world: World, number: str, ask: Callable[[], Lookup], name: str) -> None:
+    """Read once, and let the judge say if the answer will do."""
+    strict = world.judge.strict
+    world.scheduler.step(
+        Step(
+            "read.begins",
+            number,
+            frozenset({PAYMENTS}) | (NOTHING if strict else PROMISES) | _everywhere(world),
+        )
+    )
+    expected = world.judge.expect(number, name)
+    world.scheduler.note(f"must not be older than revision {expected.revision}")
+    answer: Lookup | CoordinatorError
+    try:
+        answer = ask()
+    except CoordinatorError as error:
+        answer = error
+    world.tell(name, f"got {world.judge.answered(expected, answer)}")
+
+
+def worker(world: World, *, name: str = "worker", rounds: int = 1) -> Actor:
+    """Add a worker whom the clock wakes, at any moment."""
+
+    def body() -> None:
+        for _ in range(rounds):
+            settle(world, name)
+
+    return world.actor(name, body)
+
+
+def rung_worker(world: World, *, name: str = "worker") -> Actor:
+    """Add a worker who is woken by messages, as often as there are any."""
+
+    def body() -> None:
+        while True:
+            world.broker.receive()
+            settle(world, name)
+
+    return world.actor(name, body)
+
+
+def settle(world: World, name: str) -> None:
+    """Run the settling task, with the clean-up around it that Celery's signals give."""
+    returned_before = world.judge.returned
+    cache.clear_request_tier()
+    endings = tasks.settle.run()
+    world.tell(name, f"settled: {endings}")
+    if world.judge.strict:
+        return
+    world.scheduler.step(Step("round.ends", "", NOTHING, PROMISES))
+    if returned_before == world.judge.returned:
+        for number, revision in world.ledger.settled():
+            world.judge.promise(number, revision)
+
+
+def advancer(world: World, number: str, *, name: str = "advancer") -> Actor:
+    """Add somebody whose advance comes late, whenever that is."""
+    resource = world.resource()
+
+    def body() -> None:
+        pointer.advance(resource.name, number, lambda: resource.standing(number))
+
+    return world.actor(name, body)
+
+
+# -- what goes wrong ---------------------------------------------------------------------------
+
+
+def event(
+    world: World,
+    name: str,
+    writes: frozenset[str],
+    act: Callable[[], object],
+    *,
+    lock: Lock = Lock.NONE,
+) -> Actor:
+    """Add something that happens once, at any moment."""
+
+    def body() -> None:
+        world.scheduler.step(Step(name, "", _everywhere(world) - writes, writes, lock))
+        act()
+
+    return world.actor(name, body)
+
+
+def eviction(world: World, key: str, name: str) -> Actor:
+    """Add the loss of one key."""
+
+    def act() -> None:
+        world.cache.evict(key)
+        world.judge.lost()
+
+    return event(world, f"evict {name}", frozenset({world.cache.names[key]}) | PROMISES, act)
+
+
+def pointer_eviction(world: World, number: str) -> Actor:
+    """Add the loss of a payment's pointer."""
+    return eviction(world, keys.pointer_key("payment", number), "pointer")
+
+
+def entry_eviction(world: World, number: str, state: str) -> Actor:
+    """Add the loss of an entry: no harm, so no promise ends."""
+    key = keys.stored_key("payment", number, state)
+    return event(
+        world, "evict entry", frozenset({world.cache.names[key]}), lambda: world.cache.evict(key)
+    )
+
+
+def wipe(world: World) -> Actor:
+    """Add a restart of the cache server."""
+
+    def act() -> None:
+        world.cache.wipe()
+        world.judge.lost()
+
+    return event(world, "wipe", frozenset({STORE}) | PROMISES, act)
+
+
+def outage(world: World, processes: Sequence[Process] | None = None) -> Actor:
+    """Add a time in which the server answers nobody (or not these); then it has its old data."""
+
+    def body() -> None:
+        everybody = {actor.process for actor in world.scheduler.actors}
+        these = everybody if processes is None else set(processes)
+        world.scheduler.step(Step("cut off", "", _everywhere(world), frozenset({STORE})))
+        for process in these:
+            process.cut_off = True
+        world.scheduler.step(
+            Step("back with old data", "", _everywhere(world), frozenset({STORE}) | PROMISES)
+        )
+        for process in these:
+            process.cut_off = False
+
+    return world.actor("outage", body)
+
+
+def cut_off_writer(world: World) -> Actor:
+    """Add a time in which the writers alone can't reach the server."""
+    writers = [actor.process for actor in world.scheduler.actors if actor.name.startswith("writer")]
+    return outage(world, writers)
+
+
+def late_arrival(world: World) -> Actor:
+    """Add the moment at which whatever is on its way to the cache arrives."""
+
+    def act() -> None:
+        arriving, world.cache.on_its_way = world.cache.on_its_way, []
+        for operation in arriving:
+            operation()
+        if arriving:
+            world.judge.lost(returned=True)
+
+    return event(world, "late arrival", frozenset({STORE}) | PROMISES, act)
+
+
+def catching_up(world: World, number: str) -> Actor:
+    """Add the moment at which upstream shows what it is."""
+    return world.actor("catching up", lambda: world.upstream.shows_all(number))
+
+
+def passing(world: World, *seconds: float, name: str = "time") -> Actor:
+    """Add time that passes, never during a transaction.
+
+    The database ends a transaction that takes longer than its timeouts, which the suspension
+    outlives: what is suspended in there can't run out before it ends.
+    """
+
+    def body() -> None:
+        for some in seconds:
+            world.scheduler.step(Step("time passes", f"{some:g} s", NOTHING, TIME, Lock.PASS))
+            world.clock.time += some
+            world.scheduler.changed("time")
+
+    return world.actor(name, body)
+
+
+def lost_message(world: World) -> Actor:
+    """Add a broker that loses a message."""
+    return world.actor("lost message", world.broker.lose)
+
+
+def doubled_message(world: World) -> Actor:
+    """Add a broker that delivers a message twice."""
+    return world.actor("doubled message", world.broker.double)
+
+
+def _everywhere(world: World) -> frozenset[str]:
+    return TIME if world.scenario.timed else NOTHING

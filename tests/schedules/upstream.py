@@ -1,0 +1,216 @@
+"""Upstream as it is and as it shows itself: the truth about content, which may lag behind itself.
+
+Every load is written down with the ledger's revision at the moment at which it began, and its
+payload carries its number: whoever is handed a payload can be asked when it was loaded.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from coordinator.core.resource import Loaded, Standing
+from coordinator.errors import CoordinatorError
+from coordinator.ledger.recording import Event, Observation
+from coordinator.payments import resource as payment_resource
+from coordinator.payments import states
+from coordinator.payments.payload import PaymentDetails
+from coordinator.payments.providers.base import Found
+from coordinator.upstream.errors import UpstreamNotFound
+from tests.schedules.scheduler import Scheduler
+from tests.schedules.steps import NOTHING, Step
+from tests.schedules.timing import BEGINNING, VirtualClock
+
+OWNER = "7"
+NAME = "scheduled"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What upstream holds of one payment from some moment on: `second` since the beginning."""
+
+    intent_status: str
+    second: int
+    received: int = 0
+    refunded: int = 0
+    dispute: str = ""
+
+    @property
+    def state(self) -> str:
+        return states.derive(self.intent_status, self.received, self.refunded, self.dispute)
+
+
+History = tuple[Version, ...]
+
+
+@dataclass(slots=True)
+class Load:
+    """One load: for which revision it was made, which one stood when it began, what it brought."""
+
+    number: str
+    schema: int
+    for_revision: int
+    ledger_revision: int
+    version: int = 0
+    state: str = ""
+
+
+@dataclass
+class Upstream:
+    """All payments of one schedule. Versions count from 1; 0 is a payment nobody has made yet."""
+
+    scheduler: Scheduler
+    clock: VirtualClock
+    revision_of: Callable[[str], int]
+    histories: dict[str, History] = field(default_factory=dict)
+    newest: dict[str, int] = field(default_factory=dict)
+    #: What loads are shown, where that is not the newest.
+    shown: dict[str, int] = field(default_factory=dict)
+    tells_versions: bool = True
+    loads: list[Load] = field(default_factory=list)
+    #: Errors that the next loads meet, in this order.
+    failures: list[CoordinatorError] = field(default_factory=list)
+    everywhere: frozenset[str] = NOTHING
+    _steps: dict[tuple[str, str], Step] = field(default_factory=dict)
+
+    # -- its own life ------------------------------------------------------------------------------
+
+    def becomes(self, number: str, version: int, *, shows: bool) -> None:
+        """Let the payment be at `version`; unless it `shows`, loads still see what was before."""
+        self.scheduler.step(self._step("upstream.becomes", number))
+        self.newest[number] = max(version, self.newest.get(number, 0))
+        if shows:
+            self.shown[number] = self.newest[number]
+        self.scheduler.note(f"version {version}" if shows else f"version {version}, not shown yet")
+
+    def shows_all(self, number: str) -> None:
+        """End the lag."""
+        self.scheduler.step(self._step("upstream.catches_up", number))
+        self.shown[number] = self.newest.get(number, 0)
+        self.scheduler.note(f"version {self.shown[number]}")
+
+    def event(self, number: str, version: int) -> Event:
+        """Return the event that tells of this version."""
+        there = self.histories[number][version - 1]
+        return Event(
+            event_id=f"evt-{number}-{version}",
+            event_type=f"became.{there.state}",
+            number=number,
+            upstream_id=upstream_id(number),
+            occurred_at=moment(there),
+            content=self._content(number, version),
+        )
+
+    def _content(self, number: str, version: int) -> dict[str, object]:
+        there = self.histories[number][version - 1]
+        content: dict[str, object] = {
+            "provider": NAME,
+            "lms_user_id": OWNER,
+            "intent_status": there.intent_status,
+            "amount": 1000,
+            "amount_received": there.received,
+            "amount_refunded": there.refunded,
+            "currency": "eur",
+            "dispute": there.dispute,
+        }
+        if self.tells_versions:
+            content["version"] = version
+        return content
+
+    # -- what the project sees of it ---------------------------------------------------------------
+
+    def load(self, number: str, standing: Standing, schema: int) -> Loaded:
+        """Load as the project's own resource does, and write down when it began."""
+        self.scheduler.step(self._step("load.begins", number))
+        # Nothing else moves time inside a schedule, and two loads never begin at the same moment.
+        self.clock.time += 0.001
+        begun = Load(number, schema, standing.revision, self.revision_of(number))
+        self.loads.append(begun)
+        mark = len(self.loads)
+        self.scheduler.note(
+            f"load {mark}, for revision {standing.revision}, "
+            f"the ledger is at {begun.ledger_revision}"
+        )
+        self.scheduler.step(self._step("load.answers", number))
+        if self.failures:
+            failure = self.failures.pop(0)
+            self.scheduler.note(type(failure).__name__)
+            raise failure
+        found = self.found(number, mark)
+        begun.version, begun.state = self.shown.get(number, 0), found.details.state
+        self.scheduler.note(f"version {begun.version}, {begun.state}")
+        return payment_resource.loaded(number, found)
+
+    def found(self, number: str, mark: int) -> Found:
+        """Return what upstream shows of the payment now, marked as the load of this number."""
+        version = self.shown.get(number, 0)
+        if not version:
+            raise UpstreamNotFound(number)
+        there = self.histories[number][version - 1]
+        details = PaymentDetails(
+            number=number,
+            state=there.state,
+            amount=1000,
+            amount_received=there.received,
+            amount_refunded=there.refunded,
+            currency="eur",
+            lms_user_id=OWNER,
+            order_reference=str(mark),
+            provider=NAME,
+            provider_id=upstream_id(number),
+            provider_status=there.intent_status,
+        )
+        return Found(
+            upstream_id=upstream_id(number),
+            number=number,
+            details=details,
+            observation=Observation(
+                upstream_id(number), self._content(number, version), moment(there)
+            ),
+            version=version if self.tells_versions else None,
+        )
+
+    def load_of(self, payload: bytes) -> Load:
+        """Return the load that brought this payload."""
+        return self.loads[int(_mark.decode(payload).order_reference) - 1]
+
+    def _step(self, name: str, number: str) -> Step:
+        step = self._steps.get((name, number))
+        if step is None:
+            thing = frozenset({f"upstream {number}"})
+            step = self._steps[name, number] = {
+                "upstream.becomes": Step(name, number, self.everywhere, thing),
+                "upstream.catches_up": Step(name, number, self.everywhere, thing),
+                # The judge asks in which order loads and commits came.
+                "load.begins": Step(
+                    name, number, self.everywhere | {"payments"}, frozenset({"loads"})
+                ),
+                "load.answers": Step(name, number, self.everywhere | thing),
+            }[name]
+        return step
+
+    def begin_scenario(self, everywhere: frozenset[str]) -> None:
+        """Forget the steps of another scenario."""
+        if everywhere != self.everywhere:
+            self.everywhere = everywhere
+            self._steps.clear()
+
+
+class _Marked(msgspec.Struct):
+    order_reference: str
+
+
+_mark = msgspec.json.Decoder(_Marked)
+
+
+def upstream_id(number: str) -> str:
+    """Return the provider's name of this payment."""
+    return f"pi_{number.replace('-', '_')}"
+
+
+def moment(version: Version) -> datetime:
+    """Return upstream's time of this version: well before the schedule begins."""
+    return datetime.fromtimestamp(BEGINNING, UTC) - timedelta(hours=1) + timedelta(
+        seconds=version.second
+    )

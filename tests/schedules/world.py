@@ -1,0 +1,411 @@
+"""The world of one exploring process: puts real functions into a place where all is decided here.
+
+`installed` swaps what the project reaches out to: Django's connections and caches, the clock, the
+broker. `play` runs one schedule in it and judges it.
+"""
+
+import logging
+import random
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.core.cache import caches
+from django.db import connections
+from django.utils import timezone
+from edx_django_utils.cache import utils as request_tier
+
+from coordinator.core import cache, clock, conf, keys, lease, loading, reading, resource, switches
+from coordinator.core.resource import Loaded, Resource, Standing
+from coordinator.ledger.recording import record_change
+from coordinator.payments.models import Payment
+from tests.schedules.bell import Broker
+from tests.schedules.ledger import CHANGES, PAYMENTS, Ledger, Row
+from tests.schedules.memory import Contents, ScheduledCache
+from tests.schedules.oracle import Judge, Violation
+from tests.schedules.scenario import CALM, EXPIRE, Plan, Scenario
+from tests.schedules.scheduler import Actor, Choose, Happened, Killed, Process, Scheduler
+from tests.schedules.steps import NOTHING
+from tests.schedules.timing import BEGINNING, VirtualClock, VirtualDatetime
+from tests.schedules.upstream import Load, Upstream
+from workers import doorbell, settling, tasks
+
+#: How many rounds of settling may be needed once nothing goes wrong any more.
+MOST_ROUNDS = 60
+
+TIME = frozenset({"time"})
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One schedule, with what was wrong about it."""
+
+    complete: bool
+    violations: list[Violation]
+    choices: list[int]
+    story: list[Happened]
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    rows: Mapping[str, list[Row]]
+    contents: Contents
+    newest: Mapping[str, int]
+    loads: list[Load]
+    messages: list[float]
+    commits: Mapping[str, list[Any]]
+    time: float
+
+
+class World:
+    """Everything that a schedule touches."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.ledger = Ledger(self._after_commit)
+        self.cache = ScheduledCache(self.clock)
+        self.scenario: Scenario
+        self.scheduler = self._scheduler(tell=False)
+        self.upstream = Upstream(self.scheduler, self.clock, lambda number: 0)
+        self.broker = Broker(self.scheduler, self.clock)
+        self.judge = Judge(self.upstream)
+        #: The process of those who are threads of one.
+        self.web = Process("web")
+        self._connection_slot = SimpleNamespace(default=None)
+        self._beginnings: dict[object, _Beginning] = {}
+        self._resources: dict[int, Resource] = {}
+        self._replaced: dict[str, object] = {}
+        self._in_force: Mapping[str, object] | None = None
+
+    # -- in place of the outside -------------------------------------------------------------------
+
+    @contextmanager
+    def installed(self) -> Iterator["World"]:
+        """Let the project reach this world, and nothing else, within the block."""
+        before: list[tuple[Any, str, Any]] = []
+
+        def put(owner: Any, name: str, value: object) -> None:
+            before.append((owner, name, owner.__dict__.get(name, _ABSENT)))
+            setattr(owner, name, value)
+
+        put(connections, "_connections", self._connection_slot)
+        put(caches, "_connections", SimpleNamespace(default=self.cache))
+        put(cache, "_backend", self.cache)
+        put(timezone, "datetime", VirtualDatetime(self.clock))
+        put(clock, "_clock", self.clock)
+        put(tasks.settle, "apply_async", lambda **options: self.broker.send(**options))
+        put(switches, "_memo", switches._Memo(switches.Switches(), float("inf")))
+        put(keys, "names", self._names)
+        put(settling, "_of_trouble", self._unforeseen)
+        put(loading, "_unforeseen", self._unforeseen)
+        put(loading, "_pool", lambda pid, size: InTurn())
+        put(lease, "_flights", {})
+        put(doorbell, "_quiet_until", 0.0)
+        level = logging.root.manager.disable
+        logging.disable(logging.CRITICAL)
+        real = resource.get(Payment.resource_name)
+        resource.unregister(real.name)
+        resource.register(self.resource(1, real))
+        try:
+            yield self
+        finally:
+            resource.unregister(real.name)
+            resource.register(real)
+            logging.disable(level)
+            self._restore_settings()
+            for owner, name, value in reversed(before):
+                delattr(owner, name) if value is _ABSENT else setattr(owner, name, value)
+
+    def close(self) -> None:
+        """Remove what this world keeps on disk."""
+        self.ledger.close()
+
+    def resource(self, schema: int = 1, real: Resource | None = None) -> Resource:
+        """Return the project's own resource, loading from this world's upstream."""
+        if schema not in self._resources:
+
+            def load(number: str, standing: Standing) -> Loaded:
+                return self.upstream.load(number, standing, schema)
+
+            real = real or resource.get(Payment.resource_name)
+            self._resources[schema] = replace(real, load=load, load_many=None, schema=schema)
+        return self._resources[schema]
+
+    def _names(self, named: str, identifier: str, schema: int = 1) -> keys.Names:
+        """Stand for ``keys.names``, whose memory of the last state is each process's own."""
+        assert self.scheduler.current is not None
+        known = self.scheduler.current.process.names
+        if (named, identifier, schema) not in known:
+            known[named, identifier, schema] = keys.Names(named, identifier, schema)
+        return known[named, identifier, schema]
+
+    def _unforeseen(self, *trouble: object) -> NoReturn:
+        """Stand for what turns a bug into an outcome: here it is one to be seen."""
+        self.judge.violated("error", f"something unforeseen: {trouble!r}")
+        raise RuntimeError("unforeseen")
+
+    # -- one schedule ------------------------------------------------------------------------------
+
+    def play(
+        self,
+        scenario: Scenario,
+        choose: Choose | Callable[["World"], Choose],
+        plan: Plan = CALM,
+        *,
+        seed: int = 0,
+        tell: bool = False,
+    ) -> Played:
+        """Run one schedule of `scenario`, as `choose` picks, and judge it."""
+        self._begin(scenario, seed=seed, tell=tell)
+        scenario.cast(self)
+        actors = {actor.name: actor for actor in self.scheduler.actors}
+        for name, step in plan.crashes:
+            actors[name].crash_at = step
+        for name, number, what in plan.faults:
+            actors[name].faults[number] = what
+        complete = self.scheduler.run(choose)  # type: ignore[arg-type]
+        if complete:
+            self._end(plan)
+        return Played(
+            complete, self.judge.violations, self.scheduler.choices, self.scheduler.story
+        )
+
+    def _begin(self, scenario: Scenario, *, seed: int, tell: bool) -> None:
+        random.seed(seed)
+        self._apply_settings(scenario)
+        beginning = self._beginnings.get(scenario.beginning)
+        if beginning is None:
+            beginning = self._bring_about(scenario)
+            self._beginnings[scenario.beginning] = beginning
+        self._put_back(scenario, beginning, tell=tell)
+        self.web = Process("web")
+
+    def _bring_about(self, scenario: Scenario) -> _Beginning:
+        empty = dict.fromkeys(self.ledger.rows(), [])
+        nowhere = self.cache.contents()[0].__class__(), {}
+        self._put_back(
+            scenario, _Beginning(empty, nowhere, {}, [], [], {}, BEGINNING), tell=False
+        )
+        self.freely("before", lambda: scenario.before(self))
+        return _Beginning(
+            self.ledger.rows(),
+            self.cache.contents(),
+            dict(self.upstream.newest),
+            list(self.upstream.loads),
+            list(self.broker.messages),
+            {number: list(known) for number, known in self.judge.commits.items()},
+            self.clock.time,
+        )
+
+    def _put_back(self, scenario: Scenario, beginning: _Beginning, *, tell: bool) -> None:
+        self.scenario = scenario
+        self.clock.time = beginning.time
+        self.scheduler = self._scheduler(tell=tell)
+        self.clock.waiting = self.scheduler.wait
+        everywhere = TIME if scenario.timed else NOTHING
+        self.ledger.scheduler = self.cache.scheduler = self.scheduler
+        self.ledger.begin_scenario(everywhere)
+        self.ledger.restore(beginning.rows)
+        self.cache.begin_scenario(everywhere, _names_of(scenario))
+        self.cache.restore(beginning.contents)
+        self.cache.on_its_way.clear()
+        upstream, broker = self.upstream, self.broker
+        upstream.scheduler = broker.scheduler = self.scheduler
+        upstream.begin_scenario(everywhere)
+        broker.everywhere = everywhere
+        upstream.histories = dict(scenario.histories)
+        upstream.newest, upstream.shown = dict(beginning.newest), dict(beginning.newest)
+        upstream.loads, upstream.failures = list(beginning.loads), []
+        upstream.tells_versions = scenario.tells_versions
+        broker.messages, broker.down = list(beginning.messages), False
+        self.judge = Judge(
+            upstream,
+            scenario.strict,
+            scenario.loads_per_revision,
+            scenario.shared_processes,
+            scenario.may_fail,
+            len(upstream.loads),
+            commits={number: list(known) for number, known in beginning.commits.items()},
+        )
+        upstream.revision_of = self.judge.revision_of
+
+    def _scheduler(self, *, tell: bool) -> Scheduler:
+        return Scheduler(self.clock, self._enter, self._leave, self._bury, tell)
+
+    # -- who runs ----------------------------------------------------------------------------------
+
+    def _enter(self, actor: Actor) -> None:
+        self._connection_slot.default = self.ledger.connection(actor.index)
+        request_tier._REQUEST_CACHE._data = actor.tier
+        lease._flights = actor.process.flights  # type: ignore[assignment]
+        doorbell._quiet_until = actor.process.quiet_until
+
+    def _leave(self, actor: Actor) -> None:
+        actor.tier = request_tier._REQUEST_CACHE._data
+        actor.process.quiet_until = doorbell._quiet_until
+
+    def _bury(self, actor: Actor) -> None:
+        self.ledger.connection(actor.index).bury()
+
+    def actor(
+        self, name: str, body: Callable[[], None], process: Process | None = None
+    ) -> Actor:
+        """Add an actor that does `body`, in a process of its own unless it shares one."""
+
+        def guarded() -> None:
+            try:
+                body()
+            except Killed:
+                raise
+            except Exception:
+                _, error, trace = sys.exc_info()
+                where = traceback.extract_tb(trace)[-1]
+                self.judge.violated(
+                    "error", f"{name} failed with {error!r} in {where.filename}:{where.lineno}"
+                )
+
+        return self.scheduler.add(Actor(name, guarded, process or Process(name)))
+
+    def freely(self, name: str, act: Callable[[], None]) -> None:
+        """Do something outside the schedule, as a process of its own, without switching."""
+        actor = Actor(name, act, Process(name))
+        actor.index, actor.free = len(self.scheduler.actors), True
+        self.scheduler.current = actor
+        self._enter(actor)
+        try:
+            act()
+        finally:
+            self._leave(actor)
+            self.scheduler.current = None
+
+    # -- what is seen from outside -----------------------------------------------------------------
+
+    def _after_commit(self, tables: frozenset[str]) -> None:
+        if PAYMENTS not in tables:
+            return
+        rows = self.ledger.raw.execute(_PAYMENT_ROWS)
+        for number, revision, state, version in rows.fetchall():
+            self.judge.committed(number, revision, state, version)
+        if self.scheduler.current is not None:
+            self.scheduler.current.failures_at_commit = self.scheduler.current.cache_failures
+
+    def tell(self, actor: str, what: str) -> None:
+        """Add a line to the story."""
+        if self.scheduler.tell:
+            self.scheduler.story.append(Happened(actor, what))
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def _end(self, plan: Plan) -> None:
+        """Let faults stop, and see what comes of it."""
+        self.judge.count_loads(self.scheduler.crashes)
+        if self.scenario.rings and not plan.crashes:
+            self._judge_the_bell()
+        for arriving in self.cache.on_its_way:
+            arriving()
+        self.cache.on_its_way.clear()
+        self.upstream.shown = dict(self.upstream.newest)
+        self.upstream.failures.clear()
+        self.broker.down = False
+        self.judge.strict, self.judge.may_fail = True, False
+        if plan.ending == EXPIRE:
+            self.clock.time += conf.seconds("POINTER_TIMEOUT")
+            self.tell("time", "the pointer's timeout passes, and nobody settles")
+            self.freely("in the end", self._read_all)
+        if self.scenario.redelivers:
+            self.freely("redelivery", self._deliver_all)
+        self.freely("settling", self._settle_all)
+        self.freely("in the end", self._read_all)
+        if self.scenario.redelivers:
+            self._judge_the_states()
+
+    def _deliver_all(self) -> None:
+        """Deliver every event once more: a provider repeats what nobody has acknowledged."""
+        for number in self.scenario.histories:
+            for version in range(1, self.upstream.newest.get(number, 0) + 1):
+                record_change(Payment, self.upstream.event(number, version))
+
+    def _judge_the_bell(self) -> None:
+        for identifier, revision, _, outcome, _, _, attempts in self.ledger.unsettled():
+            if not attempts and not outcome:
+                self.judge.violated(
+                    "wake-up", f"{identifier} r{revision} waits, and no message is on its way"
+                )
+
+    def _settle_all(self) -> None:
+        for _ in range(MOST_ROUNDS):
+            waiting = self.ledger.unsettled()
+            if not waiting:
+                return
+            cache.clear_request_tier()
+            attempts = sum(int(row[-1]) for row in waiting)  # type: ignore[call-overload]
+            tasks.settle.run()
+            after = self.ledger.unsettled()
+            if len(after) == len(waiting) and attempts == sum(int(row[-1]) for row in after):  # type: ignore[call-overload]
+                # Nothing was due.
+                self.clock.time += 10.0
+        for row in self.ledger.unsettled():
+            self.judge.violated("G3", f"{row[0]} r{row[1]} is never settled: {row[4]!r}")
+
+    def _read_all(self) -> None:
+        for number in self.scenario.histories:
+            cache.clear_request_tier()
+            expected = self.judge.expect(number, "whoever comes later")
+            answer = reading.read(self.resource(), number)
+            self.tell("in the end", self.judge.answered(expected, answer))
+
+    def _judge_the_states(self) -> None:
+        for number, version in self.upstream.newest.items():
+            state = self.upstream.histories[number][version - 1].state
+            known = self.judge.commits[number][-1].state
+            if known != state:
+                self.judge.violated("G3", f"{number} is {known} in the end, and {state} upstream")
+
+    # -- settings ----------------------------------------------------------------------------------
+
+    def _apply_settings(self, scenario: Scenario) -> None:
+        if scenario.settings is self._in_force:
+            return
+        self._restore_settings()
+        self._in_force = scenario.settings
+        for name, value in scenario.settings.items():
+            self._replaced[name] = getattr(settings, name)
+            setattr(settings, name, value)
+
+    def _restore_settings(self) -> None:
+        for name, value in self._replaced.items():
+            setattr(settings, name, value)
+        self._replaced, self._in_force = {}, None
+
+
+class InTurn(Executor):
+    """Stands for a process's pool of threads: what it would load at once comes one by one."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do it at once."""
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+_ABSENT = object()
+_PAYMENT_ROWS = f'SELECT number, revision, state, version FROM "{Payment._meta.db_table}"'
+
+
+def _names_of(scenario: Scenario) -> dict[str, str]:
+    names = {doorbell._KEY: "doorbell", doorbell._LATER_KEY: "doorbell later"}
+    for number in scenario.histories:
+        names[keys.pointer_key("payment", number)] = f"pointer {number}"
+        for schema in (1, 2):
+            mark = "" if schema == 1 else f" schema {schema}"
+            names[keys.lease_key("payment", number, schema)] = f"lease {number}{mark}"
+            for state in Payment.state_table:
+                key = keys.stored_key("payment", number, state.name, schema)
+                names[key] = f"entry {number}.{state.name}{mark}"
+    return names
