@@ -1,0 +1,155 @@
+"""When upstream says something else: it lags, or it is right and the ledger is to be told."""
+
+import pytest
+from pytest_django import Settings
+
+from coordinator.core import reading
+from coordinator.core.reading import Outcome
+from coordinator.core.resource import Loaded, Resource
+from coordinator.ledger.models import Change
+from coordinator.ledger.recording import Observation
+from tests.support.payments import change, moment, payment, record, saying
+from tests.support.settling import settle, settle_again, states
+from tests.support.upstream import OWNER, Upstream, agreeing
+
+pytestmark = pytest.mark.usefixtures("sqlite_ledger")
+
+
+def test_an_upstream_that_lags_is_asked_again_a_little_later(
+    payments: Resource, upstream: Upstream
+) -> None:
+    recorded = record("succeeded", at=2)
+    upstream.says_once("EDX-1", saying("processing"))
+    page = settle()
+    assert page.endings == {"postponed": 1}
+    assert page.again_in_seconds is not None
+    assert page.again_in_seconds <= 0.5
+    assert change(recorded).reason == "upstream lags"
+    assert settle_again().endings == {"warmed": 1}
+    lookup = reading.read(payments, "EDX-1")
+    assert (lookup.outcome, lookup.entry_name) == (Outcome.HIT, "payment.EDX-1.succeeded")
+
+
+def test_an_upstream_that_says_so_in_the_end_is_right_and_the_ledger_is_told(
+    payments: Resource, upstream: Upstream, settings: Settings
+) -> None:
+    settings.COORDINATOR_LAG_ATTEMPTS = 3
+    recorded = record("succeeded", at=2)
+    upstream.says("EDX-1", saying("canceled", at=3))
+    endings = [dict(settle_again().endings) for _ in range(3)]
+    assert endings == [{"postponed": 1}, {"postponed": 1}, {"superseded": 1}]
+    assert "upstream says otherwise" in change(recorded).reason
+    row = payment()
+    assert (row.state, row.revision, row.occurred_at) == ("canceled", 2, moment(3))
+    assert settle_again().endings == {"warmed": 1}
+    assert states() == {"superseded": 1, "warmed": 1}
+    lookup = reading.read(payments, "EDX-1")
+    assert (lookup.outcome, lookup.entry_name) == (Outcome.HIT, "payment.EDX-1.canceled")
+
+
+def test_a_change_while_upstream_lags_has_the_last_word(
+    upstream: Upstream, settings: Settings
+) -> None:
+    settings.COORDINATOR_LAG_ATTEMPTS = 1
+    record("processing", at=1)
+
+    def overtaken(_identifier: str, _standing: object) -> Loaded:
+        record("succeeded", at=2)
+        return saying("requires_action")
+
+    upstream._scripts["EDX-1"].append(overtaken)
+    settle()
+    assert (payment().state, payment().revision) == ("succeeded", 2)
+    assert not Change.objects.filter(event_type="observed").exists()
+    settle_again()
+    assert states() == {"superseded": 1, "warmed": 1}
+
+
+def test_a_contradiction_that_nobody_can_record_is_abandoned(
+    upstream: Upstream, settings: Settings
+) -> None:
+    settings.COORDINATOR_LAG_ATTEMPTS = 1
+    recorded = record("succeeded", at=1)
+    upstream.says("EDX-1", Loaded(b"{}", "processing", OWNER))
+    assert settle().endings == {"abandoned": 1}
+    assert change(recorded).reason == "upstream contradicts the ledger"
+
+
+def test_a_contradiction_that_changes_nothing_in_the_ledger_does_not_go_on_for_ever(
+    upstream: Upstream, settings: Settings
+) -> None:
+    settings.COORDINATOR_LAG_ATTEMPTS = 1
+    record("succeeded", at=1)
+    observation = Observation("pi_EDX-1", {"intent_status": "succeeded"})
+    upstream.says("EDX-1", Loaded(b"{}", "succeeded", "somebody else", observation=observation))
+    for _ in range(5):
+        settle_again()
+    assert states() == {"abandoned": 1}
+    assert payment().revision == 1
+
+
+def test_an_upstream_whose_own_version_went_back_is_believed_in_the_end(
+    upstream: Upstream, settings: Settings
+) -> None:
+    settings.COORDINATOR_LAG_ATTEMPTS = 2
+    record("succeeded", at=1, version=7)
+    observation = Observation("pi_EDX-1", {"intent_status": "succeeded", "version": 6})
+    older = Loaded(b"{}", "succeeded", OWNER, version=6, observation=observation)
+    upstream.says("EDX-1", older)
+    assert settle().endings == {"postponed": 1}
+    assert settle_again().endings == {"superseded": 1}
+    assert settle_again().endings == {"warmed": 1}
+    assert payment().version == 6
+
+
+# -- order that could not be told --------------------------------------------------------------
+
+
+def test_a_tie_that_upstream_confirms_ends_warmed(upstream: Upstream) -> None:
+    record("processing", at=1)
+    settle()
+    recorded = record("succeeded", at=1)
+    upstream.says("EDX-1", saying("succeeded"))
+    assert settle().endings == {"warmed": 1}
+    assert change(recorded).reason == "order confirmed against upstream"
+
+
+def test_a_tie_that_lost_and_upstream_confirms_ends_out_of_date(upstream: Upstream) -> None:
+    record("succeeded", at=1)
+    lost = record("processing", at=1)
+    upstream.says("EDX-1", saying("succeeded"))
+    assert settle().endings == {"warmed": 1, "out_of_date": 1}
+    assert change(lost).settled
+    assert upstream.calls == ["EDX-1"]
+
+
+def test_a_tie_that_won_wrongly_is_put_right(upstream: Upstream, settings: Settings) -> None:
+    settings.COORDINATOR_LAG_ATTEMPTS = 1
+    record("requires_action", at=1)
+    settle()
+    record("processing", at=1)
+    upstream.says("EDX-1", saying("requires_action"))
+    settle()
+    assert (payment().state, payment().revision) == ("requires_action", 3)
+    assert settle().endings == {"warmed": 1}
+
+
+def test_a_tie_is_confirmed_against_upstream_even_if_a_reader_has_warmed_it(
+    payments: Resource, upstream: Upstream
+) -> None:
+    record("succeeded", at=1, amount_received=1000, amount_refunded=300)
+    settle()
+    # Within the same second, and delivered the wrong way round: the ledger now holds the older.
+    record("succeeded", at=1, amount_received=1000, amount_refunded=100)
+
+    def truth(identifier: str, standing: object) -> Loaded:
+        said = agreeing(identifier, standing)  # type: ignore[arg-type]  # as the core calls it
+        seen = Observation("pi_EDX-1", {"intent_status": "succeeded", "amount_refunded": 300})
+        return Loaded(said.payload, said.state, said.owner, observation=seen)
+
+    upstream._always["EDX-1"] = truth
+    assert reading.read(payments, "EDX-1").stored
+    settle()
+    assert payment().amount_refunded == 300
+    settle_again()
+    assert "" not in states()
