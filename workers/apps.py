@@ -10,4 +10,4 @@ class WorkersConfig(AppConfig):
 
     def ready(self) -> None:
         """Import what connects itself to signals."""
-        from workers import lifecycle, receivers  # noqa: F401  # connect at import
+        from workers import exposing, lifecycle, receivers  # noqa: F401  # connect at import

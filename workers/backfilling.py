@@ -1,7 +1,7 @@
 """Backfills: warms what existed before, a chunk at a time, and remembers how far it came."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,7 +60,7 @@ def reached(selection: Selection) -> int:
 
 def backfill(
     selection: Selection, after: int, rate: float | None, *, dry_run: bool
-) -> Iterator[Chunk]:
+) -> Generator[Chunk, None, None]:
     """Warm what is selected and not warm yet, going on after the primary key `after`.
 
     At most `rate` upstream loads a second, if given, and always within the share of the budget that

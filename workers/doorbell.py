@@ -60,7 +60,7 @@ def _send(countdown: float) -> bool:
     from workers.tasks import settle  # tasks ring too
 
     try:
-        settle.apply_async(countdown=countdown or None, retry=False)
+        settle.apply_async(countdown=countdown, retry=False)
     except (OperationalError, OSError) as error:
         # Let whoever comes next try again, after a moment: each try may cost a connect timeout in
         # somebody's request.

@@ -2,11 +2,13 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import waitress
 from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.handlers.wsgi import WSGIHandler
 from waitress import wasyncore
 
 from coordinator.errors import CoordinatorError
@@ -14,6 +16,8 @@ from coordinator.errors import CoordinatorError
 HOST = "127.0.0.1"
 _THREADS = 24
 _STOP_SECONDS = 5
+_LONGEST_WAIT_SECONDS = 1.0
+_SHORT_WAIT_SECONDS = 0.05
 
 
 class PortTaken(CoordinatorError):
@@ -43,17 +47,48 @@ def serving(listener: socket.socket) -> Iterator[None]:
     """
     from coordinator.wsgi import application  # sets Django up when imported
 
-    open_sockets: dict[int, object] = {}
-    # The admin's style sheets come from the packages, as with runserver: no collectstatic first.
-    server = waitress.create_server(
-        StaticFilesHandler(application), map=open_sockets, sockets=[listener], threads=_THREADS
-    )
+    server = _Server(application, listener)
     thread = threading.Thread(target=server.run, name="web")
     thread.start()
     try:
         yield
     finally:
-        server.task_dispatcher.shutdown(timeout=_STOP_SECONDS)
-        # In the server's own thread, whose loop ends when nothing is left to listen to.
-        server.trigger.pull_trigger(lambda: wasyncore.close_all(open_sockets))
+        server.stop()
         thread.join()
+
+
+class _Server:
+    """waitress, with an end: by itself it serves until an exception comes to its main thread."""
+
+    def __init__(self, application: WSGIHandler, listener: socket.socket) -> None:
+        self._sockets: dict[int, object] = {}
+        self._stopping = threading.Event()
+        # The admin's style sheets come from the packages, as with runserver: no collectstatic.
+        self._server = waitress.create_server(
+            StaticFilesHandler(application),
+            map=self._sockets,
+            sockets=[listener],
+            threads=_THREADS,
+        )
+
+    def run(self) -> None:
+        """Serve until told to stop, and until the last answers are sent."""
+        while not self._stopping.is_set():
+            self._serve(_LONGEST_WAIT_SECONDS)
+        self._server.accepting = False
+        for channel in self._server.active_channels.values():
+            channel.close_when_flushed = True
+        until = time.monotonic() + _STOP_SECONDS
+        while self._server.active_channels and time.monotonic() < until:
+            self._serve(_SHORT_WAIT_SECONDS)
+        wasyncore.close_all(self._sockets)
+
+    def stop(self) -> None:
+        """Let the requests under way be answered, then let `run` return."""
+        self._server.task_dispatcher.shutdown(timeout=_STOP_SECONDS)
+        self._stopping.set()
+        self._server.pull_trigger()
+
+    def _serve(self, longest_seconds: float) -> None:
+        """Wait until something happens on the sockets, and see to it."""
+        wasyncore.loop(timeout=longest_seconds, map=self._sockets, count=1)

@@ -124,7 +124,8 @@ def _last(last: Sequence[tuple[Commit, Stored]]) -> RenderableType:
             f"warm after {waited:.0f} ms",
             Text(by, style="dim"),
         )
-    return Panel(grid, title="Last entries warmed, and how long after their commit", title_align="left", box=box.ROUNDED)
+    title = "Last entries warmed, and how long after their commit"
+    return Panel(grid, title=title, title_align="left", box=box.ROUNDED)
 
 
 def _trouble(figures: Figures) -> RenderableType:

@@ -5,28 +5,17 @@ owner, or the text of an error. Names follow Prometheus' conventions: ``_total``
 ``_seconds`` measures time.
 """
 
-import os
-from pathlib import Path
 from typing import Final
 
-#: Where processes on one machine keep what they count, for whichever of them is asked. The library
-#: reads it itself, once, when it is imported.
-MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
-
-if _directory := os.environ.get(MULTIPROCESS, "").strip():
-    # The library opens its files there at once, and fails without the directory.
-    Path(_directory).mkdir(parents=True, exist_ok=True)
-else:
-    # Empty would mean the working directory.
-    os.environ.pop(MULTIPROCESS, None)
-
-from prometheus_client import (  # noqa: E402  # reads the environment at import
+from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
     disable_created_metrics,
 )
+
+from coordinator.operations.metrics.histograms import BatchHistogram
 
 # A second series for each counter, that says when its process began: nobody asks.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's
@@ -57,8 +46,12 @@ def _histogram(
 READS = _counter(
     "coordinator_reads_total", "Reads by outcome: hit, miss, absent, denied.", "resource", "outcome"
 )
-READ_SECONDS = _histogram(
-    "coordinator_read_seconds", "What a read took.", _READ_BUCKETS, "resource", "outcome"
+READ_SECONDS = BatchHistogram(
+    "coordinator_read_seconds",
+    "What a read took.",
+    ("resource", "outcome"),
+    registry=REGISTRY,
+    buckets=_READ_BUCKETS,
 )
 READS_FROM_LEDGER = _counter(
     "coordinator_reads_from_ledger_total",

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from coordinator.operations.metrics import declared
+from coordinator.operations.metrics import declared, directory, reads
 from coordinator.operations.metrics.scraping import Asked
 
 # Memory, processor time and open files: of this process, so only where it is the only one.
@@ -27,12 +27,6 @@ class Exposed(NamedTuple):
     content_type: str
 
 
-def directory() -> Path | None:
-    """Return where several processes count together, None if this one counts alone."""
-    found = os.environ.get(declared.MULTIPROCESS)
-    return Path(found) if found else None
-
-
 def expose(accept: str = "", *, asking: bool = True) -> Exposed:
     """Return what there is to show, in the form that `accept`, the request's header, prefers.
 
@@ -44,6 +38,7 @@ def expose(accept: str = "", *, asking: bool = True) -> Exposed:
 
 def registry(*, asking: bool) -> CollectorRegistry:
     """Return a registry of everything that is shown now."""
+    reads.COUNTS.flush()
     shown = CollectorRegistry()
     together = directory()
     if together is None:

@@ -1,7 +1,8 @@
 """Feeds the metrics from the hooks of core, upstream and ledger; nothing else counts anything.
 
-Part of every read, so it is written to be quick: one dictionary finds the function for an event,
-another the metric with its labels, which the library would look up, and check, each time.
+Quick, since it happens where the events do: one dictionary finds the function for an event, another
+the metric with its labels, which the library would look up, and check, each time. Reads, which come
+by the thousand, are only kept here and counted together (`reads`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ from coordinator.core import backends, resource
 from coordinator.core import events as core
 from coordinator.ledger.models import Outcome
 from coordinator.ledger.signals import ChangeEnded, changes_ended
-from coordinator.operations.metrics import declared
+from coordinator.operations.metrics import declared, reads
 from coordinator.upstream import events as upstream
 
 BREAKER_STATES: Final[Mapping[str, int]] = {"closed": 0, "half-open": 1, "open": 2}
@@ -27,7 +28,6 @@ _RESULTS = ("match", "missing", "mismatch", "skipped")
 
 # Any: the library's metrics share a base class, but not what is done to them.
 _labelled: dict[tuple[object, ...], Any] = {}
-_reads: dict[tuple[str, str], tuple[Callable[[], None], Callable[[float], None]]] = {}
 _breakers: dict[str, str] = {}
 _shared: dict[str, bool] = {}
 _fed = False
@@ -62,23 +62,6 @@ def on_core(event: core.Event) -> None:
         count(event)
 
 
-def _read(event: core.EntryRead) -> None:
-    key = (event.resource, event.outcome)
-    try:
-        increase, observe = _reads[key]
-    except KeyError:
-        increase, observe = _reads[key] = (
-            declared.READS.labels(*key).inc,
-            declared.READ_SECONDS.labels(*key).observe,
-        )
-    increase()
-    observe(event.seconds)
-    if event.from_ledger:
-        _of(declared.READS_FROM_LEDGER, event.resource).inc()
-    if event.collapsed:
-        _of(declared.READS_COLLAPSED, event.resource).inc()
-
-
 def _loaded(event: core.LoadFinished) -> None:
     _of(declared.LOADS, event.resource, event.cause, event.error or NONE).inc(event.count)
     _of(declared.LOAD_SECONDS, event.resource, event.cause).observe(event.seconds)
@@ -111,7 +94,7 @@ def _unreachable(event: core.CacheFailed) -> None:
 
 # Any: each function takes the type that it stands beside.
 _OF_CORE: Final[Mapping[type, Callable[[Any], None]]] = {
-    core.EntryRead: _read,
+    core.EntryRead: reads.COUNTS.add,
     core.LoadFinished: _loaded,
     core.EntryWarmed: _warmed,
     core.EntryRefused: _refused,

@@ -91,7 +91,7 @@ class Command(BaseCommand):
     def _run(self, selection: Selection, after: int, rate: float | None, *, dry_run: bool) -> None:
         out = terminal.console(self.stdout)  # type: ignore[arg-type]  # writes like a text stream
         total = selection.things().filter(pk__gt=after).count()
-        sums = {"hits": 0, "loads": 0, "failed": 0}
+        sums: dict[str, Any] = {"hits": 0, "loads": 0, "failed": 0}
         error = ""
         with Progress(*_COLUMNS, console=out) as progress:
             bar = progress.add_task("Backfilling", total=total, rate=0.0, **sums)

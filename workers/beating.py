@@ -1,0 +1,109 @@
+"""The heartbeats of workers and the beat, given by what must not hang: their own loops.
+
+A worker's is asked for by its timer and given by its main loop, so neither may hang; the beat's
+comes with each of its ticks. Whoever waits for a broker that is down beats on: it lives, and
+starting it anew would not bring the broker back. A task that runs on past the hard time limit, in a
+pool that can't end it (threads), stops the beat of its worker: only a restart gets its thread back.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from celery.beat import PersistentScheduler
+from celery.worker import state
+from celery.worker.consumer import Consumer
+from django.conf import settings
+
+from coordinator import heartbeat
+from coordinator.operations.metrics import declared
+
+logger = logging.getLogger(__name__)
+
+
+def beat(role: str) -> None:
+    """Show that the process in this role lives: in its file, and as a metric. Never raises."""
+    declared.HEARTBEAT.labels(role).set_to_current_time()
+    directory = settings.COORDINATOR_HEARTBEAT_DIR
+    if not directory:
+        return
+    try:
+        heartbeat.touch(Path(directory), role)
+    except OSError as error:
+        # Work goes on; whoever checks the file sees that something is wrong.
+        logger.warning("heartbeat.unwritten", extra={"role": role, "error": type(error).__name__})
+
+
+def _answer() -> None:
+    if not any_overdue(time.time()):
+        beat("worker")
+
+
+def any_overdue(now: float) -> bool:
+    """Return True if a task runs that its hard time limit should have ended by `now`."""
+    limit = settings.CELERY_TASK_TIME_LIMIT_SECONDS
+    try:
+        running = tuple(state.active_requests)
+    except RuntimeError:
+        # A thread of the pool has just begun or ended one: the next beat will look again.
+        return False
+    return any(request.time_start and now - request.time_start > limit for request in running)
+
+
+class BeatingConsumer(Consumer):
+    """Celery's own consumer, whose main loop beats; also while it waits for its broker."""
+
+    def start(self) -> None:
+        """Work until told to stop, and beat all the while."""
+        beat("worker")
+        # The timer may be a thread of its own, so it only asks: the answer is the main loop's.
+        entry = self.timer.call_repeatedly(
+            settings.COORDINATOR_HEARTBEAT_EVERY_SECONDS, self.call_soon, (_answer,)
+        )
+        try:
+            super().start()
+        finally:
+            self.timer.cancel(entry)
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Return the connection once there is one; what it calls each second beats as well."""
+        ensure_connection = conn.ensure_connection
+
+        def ensure_and_beat(*args: Any, callback: Callable[[], object], **options: Any) -> Any:
+            def each_second() -> None:
+                _answer()
+                callback()
+
+            return ensure_connection(*args, callback=each_second, **options)
+
+        conn.ensure_connection = ensure_and_beat
+        try:
+            return super().ensure_connected(conn)
+        finally:
+            del conn.ensure_connection
+
+
+class BeatingScheduler(PersistentScheduler):
+    """Celery's own scheduler, which beats with each tick and while it waits for its broker."""
+
+    def tick(self, *args: Any, **options: Any) -> Any:
+        """Do what is due, and return how long to wait until the next tick."""
+        beat("beat")
+        return super().tick(*args, **options)
+
+    def _ensure_connected(self) -> Any:
+        # As Celery's own does, but for the callback: it is called each second of the waiting.
+        return self.connection.ensure_connection(
+            self._tell_of_failure,
+            self.app.conf.broker_connection_max_retries,
+            callback=partial(beat, "beat"),
+        )
+
+    @staticmethod
+    def _tell_of_failure(error: Exception, seconds: float) -> None:
+        logger.error(
+            "beat.unconnected", extra={"error": type(error).__name__, "again_in_seconds": seconds}
+        )

@@ -1,0 +1,133 @@
+"""Judges every reading: was it stale, was it an error, and could either be put down to a fault."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from coordinator.simulator.shoppers import Outcome, Reading
+from workers.chaos.tuning import POINTER_SECONDS, REST_MARGIN_SECONDS
+from workers.showing.answers import Answer, How, read_answer
+from workers.showing.oracle import Committed, staleness
+
+# What was read just before a fault of the cache came to light, or just after its end, by clocks of
+# processes that take turns on few cores.
+_SLACK_SECONDS = 1.0
+# How long after a web process was killed a connection to it may look alive to its other end.
+_LATE_NEWS_SECONDS = 1.0
+_NOTES_KEPT = 20
+_WINDOW_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A reading that was older than what was committed when it began (seconds since the epoch)."""
+
+    number: str
+    shown: int
+    committed: int
+    began: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """What readers got in the last two seconds: how many, which share of it from the cache."""
+
+    reads: int
+    hit_ratio: float
+    turned_away: int
+
+
+class Judge:
+    """The readings of one run. Any thread may add one."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.reads = 0
+        self.turned_away = 0
+        """503 with Retry-After."""
+        self.cut_off = 0
+        """Connections of a web process that was killed."""
+        self.stale: list[Stale] = []
+        self.errors: list[str] = []
+        self.not_yet = 0
+        self._clock = clock
+        self._kills: list[float] = []
+        self._unanswered: list[tuple[str, float, float]] = []
+        self._cache_faults: list[tuple[float, float]] = []
+        self._lately: deque[tuple[float, How]] = deque()
+        self._lock = threading.Lock()
+
+    # -- what is done to the system ------------------------------------------------------------
+
+    def web_killed(self, at: float) -> None:
+        """Take note that a web process was killed `at` this time."""
+        self._kills.append(at)
+
+    def cache_fault(self, began: float, ended: float) -> None:
+        """Take note that the cache was lost or hidden; what it may still cause is over later."""
+        after = POINTER_SECONDS + REST_MARGIN_SECONDS + _SLACK_SECONDS
+        self._cache_faults.append((began - _SLACK_SECONDS, ended + after))
+
+    # -- what comes of it ----------------------------------------------------------------------
+
+    def add(self, reading: Reading) -> None:
+        """Judge one reading, whose token is what was committed when it began."""
+        ended = self._clock()
+        began = ended - reading.seconds
+        with self._lock:
+            match reading.outcome:
+                case Outcome.CONCEALED:
+                    return
+                case Outcome.BUSY:
+                    self.turned_away += 1
+                    self._lately.append((ended, How.FAILED))
+                case Outcome.UNREACHABLE:
+                    self._unanswered.append((reading.number, began, ended))
+                case Outcome.LEAKED | Outcome.FAILED | Outcome.THROTTLED:
+                    self.errors.append(f"{reading.number}: {reading.outcome} {reading.status}")
+                case _:
+                    answer = read_answer(reading.status, reading.headers, reading.body_bytes)
+                    self._answered(reading, answer, began, ended)
+
+    def _answered(self, reading: Reading, answer: Answer, began: float, ended: float) -> None:
+        before: Committed | None = reading.token
+        if answer.how.is_read:
+            self.reads += 1
+            self._lately.append((ended, answer.how))
+        elif before is None:
+            self.not_yet += 1
+        if why := staleness(before, answer):
+            revision = 0 if before is None else before.revision
+            self.stale.append(Stale(reading.number, answer.revision or 0, revision, began, why))
+
+    def lately(self) -> Lately:
+        """Return what readers got just now."""
+        with self._lock:
+            since = self._clock() - _WINDOW_SECONDS
+            while self._lately and self._lately[0][0] < since:
+                self._lately.popleft()
+            hows = [how for _, how in self._lately]
+        reads = sum(how.is_read for how in hows)
+        hits = hows.count(How.HIT)
+        return Lately(reads, hits / reads if reads else 0.0, hows.count(How.FAILED))
+
+    # -- what it amounts to --------------------------------------------------------------------
+
+    def user_errors(self) -> list[str]:
+        """Return what users should not have met: not what a kill had to do to its connections."""
+        errors = list(self.errors)
+        for number, began, ended in self._unanswered:
+            if any(began <= at + _LATE_NEWS_SECONDS and ended >= at for at in self._kills):
+                continue
+            errors.append(f"{number}: no answer after {ended - began:.1f} s")
+        return errors
+
+    def connections_lost(self) -> int:
+        """Return how many readings a killed web process left without an answer."""
+        return len(self._unanswered) + len(self.errors) - len(self.user_errors())
+
+    def in_cache_fault(self, stale: Stale) -> bool:
+        """Return True if a fault of the cache may have caused it."""
+        return any(began <= stale.began <= ended for began, ended in self._cache_faults)

@@ -1,0 +1,36 @@
+"""Timeouts short enough that every fault outlasts them, and half a minute shows all of it.
+
+In the proportions that production's defaults have, which the system checks insist on; and a budget
+that the traffic would exceed if nobody kept to it.
+"""
+
+from typing import Final
+
+POINTER_SECONDS: Final = 5
+LEASE_SECONDS: Final = 5
+#: A ring leaves a node that failed alone for the pointer's timeout and this much.
+REST_MARGIN_SECONDS: Final = 2
+BUDGET_RPS: Final = 40
+
+SETTINGS: Final = {
+    "COORDINATOR_POINTER_TIMEOUT_SECONDS": str(POINTER_SECONDS),
+    "COORDINATOR_SUSPENSION_TIMEOUT_SECONDS": "8",
+    "COORDINATOR_ABSENT_TIMEOUT_SECONDS": "3",
+    "COORDINATOR_LEASE_TIMEOUT_SECONDS": str(LEASE_SECONDS),
+    "COORDINATOR_READ_WAIT_SECONDS": "3",
+    "COORDINATOR_UPSTREAM_TIMEOUT_SECONDS": "3",
+    "COORDINATOR_UPSTREAM_CONNECT_TIMEOUT_SECONDS": "1",
+    "COORDINATOR_UPSTREAM_READ_TIMEOUT_SECONDS": "1.5",
+    "COORDINATOR_UPSTREAM_BUDGET_RPS": str(BUDGET_RPS),
+    "COORDINATOR_BREAKER_RESET_SECONDS": "2",
+    "COORDINATOR_SETTLE_EVERY_SECONDS": "1",
+    "COORDINATOR_CLAIM_SECONDS": "8",
+    "COORDINATOR_WARM_OPEN_EVERY_SECONDS": "10",
+    "COORDINATOR_RECONCILE_EVERY_SECONDS": "5",
+    "CELERY_TASK_SOFT_TIME_LIMIT_SECONDS": "6",
+    "CELERY_TASK_TIME_LIMIT_SECONDS": "7",
+    "CELERY_VISIBILITY_TIMEOUT_SECONDS": "10",
+    "DATABASE_STATEMENT_TIMEOUT_SECONDS": "3",
+    "DATABASE_LOCK_TIMEOUT_SECONDS": "2",
+    "DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_SECONDS": "3",
+}
