@@ -56,7 +56,20 @@ beat: $(VENV)/.development ## Run Celery's beat, once in a deployment
 .PHONY: test
 test: $(VENV)/.test ## Run the tests, with the real servers (installed where that is allowed)
 	@tests/install-servers
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest --numprocesses $(or $(PROCESSES),2) $(ARGS)
+
+.PHONY: schedules
+schedules: $(VENV)/.test ## Explore schedules of the protocol (ARGS="--broken" breaks each rule)
+	@exec $(BIN)/python -m tests.schedules $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.test ## Try 100,000 hostile inputs (FUZZ_INPUTS=N)
+	@tests/install-servers
+	@FUZZ_INPUTS=$(or $(FUZZ_INPUTS),100000) exec $(BIN)/python -m pytest -q tests/fuzz $(ARGS)
+
+.PHONY: audit
+audit: $(VENV)/.quality ## Ask the advisory database about what is installed (needs the network)
+	@exec $(BIN)/pip-audit --require-hashes --disable-pip -r requirements/base.txt $(ARGS)
 
 .PHONY: quality
 quality: $(VENV)/.quality ## Look for mistakes: ruff, mypy, import contracts, bandit

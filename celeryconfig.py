@@ -20,6 +20,12 @@ task_reject_on_worker_lost = True
 # Take one at a time: a message that waits behind a slow task is one that nobody else may take.
 worker_prefetch_multiplier = 1
 
+# They show that they live: see workers/beating.py.
+worker_consumer = "workers.beating:BeatingConsumer"
+beat_scheduler = "workers.beating:BeatingScheduler"
+# However rare the tasks are, beat ticks this often.
+beat_max_loop_interval = settings.COORDINATOR_HEARTBEAT_EVERY_SECONDS
+
 task_soft_time_limit = settings.CELERY_TASK_SOFT_TIME_LIMIT_SECONDS
 task_time_limit = settings.CELERY_TASK_TIME_LIMIT_SECONDS
 

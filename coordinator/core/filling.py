@@ -117,7 +117,7 @@ def find(resource: Resource, standings: Mapping[str, Standing]) -> Found:
 
 
 def usable_entry(data: object, key: EntryKey, revision: int) -> CacheEntry | None:
-    """Return the entry in `data` if it is intact, of this schema, alive and as new as `revision`."""
+    """Return the entry in `data` if it is intact, alive, of this schema and at least `revision`."""
     try:
         there = entry.decode(data, key)
     except entry.EntryRefused as refused:

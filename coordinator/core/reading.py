@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 
 from coordinator.core import (
     cache,
@@ -18,7 +19,7 @@ from coordinator.core.entry import CacheEntry, EntryRefused, decode
 from coordinator.core.looking import Look, look
 from coordinator.core.lookup import Allowed, Busy, Lookup, Outcome
 from coordinator.core.missing import answer, deadline, miss, miss_many
-from coordinator.core.resource import Loaded, Resource
+from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.errors import CoordinatorError
 
 __all__ = ["Allowed", "Busy", "Lookup", "Outcome", "read", "read_many"]
@@ -36,7 +37,11 @@ def read(resource: Resource, identifier: str, *, allowed: Allowed | None = None)
     """
     started = clock.current().monotonic()
     if switches.reads_bypass():
-        return _told(resource, _past_the_cache(resource, identifier, allowed), started)
+        keys.check_identifier(identifier)
+        result = _past_the_cache(resource, [identifier], allowed)[identifier]
+        if isinstance(result, CoordinatorError):
+            raise result
+        return _told(resource, result, started)
     names = keys.names(resource.name, identifier, resource.schema)
     lookup = _warm(resource, names, allowed)
     if lookup is None:
@@ -61,6 +66,12 @@ def read_many(
     """
     started = clock.current().monotonic()
     names = [keys.check_identifier(name) for name in dict.fromkeys(identifiers)]
+    if switches.reads_bypass():
+        past = _past_the_cache(resource, names, allowed)
+        for result in past.values():
+            if isinstance(result, Lookup):
+                _told(resource, result, started)
+        return {name: past[name] for name in names}
     results: dict[str, Lookup | CoordinatorError] = {}
     missed: dict[str, Look] = {}
     for name, one in look(resource, names).items():
@@ -106,19 +117,39 @@ def _warm(resource: Resource, names: keys.Names, allowed: Allowed | None) -> Loo
     return Lookup(Outcome.HIT, key.name, entry)
 
 
-def _past_the_cache(resource: Resource, identifier: str, allowed: Allowed | None) -> Lookup:
-    """Return what ledger and upstream say now, and leave the cache alone."""
-    keys.check_identifier(identifier)
-    standing = resource.standing(identifier)
-    found = Look(None) if standing is None else Look(standing.state, standing=standing)
-    lookup = answer(resource, identifier, found, allowed)
-    if lookup is not None or standing is None:
-        return lookup if lookup is not None else Lookup(Outcome.ABSENT, identifier)
-    _, fetched = next(loading.fetch(resource, {identifier: standing}, "read"))
+def _past_the_cache(
+    resource: Resource, identifiers: list[str], allowed: Allowed | None
+) -> dict[str, Lookup | CoordinatorError]:
+    """Return what ledger and upstream say of each now, and leave the cache alone."""
+    standings = resource.standings(identifiers)
+    results: dict[str, Lookup | CoordinatorError] = {}
+    wanted: dict[str, Standing] = {}
+    for name in identifiers:
+        standing = standings.get(name)
+        found = Look(None) if standing is None else Look(standing.state, standing=standing)
+        lookup = answer(resource, name, replace(found, from_ledger=True), allowed)
+        if lookup is not None:
+            results[name] = lookup
+        elif standing is not None:
+            wanted[name] = standing
+    for name, fetched in loading.fetch(resource, wanted, "read"):
+        results[name] = _unkept(resource, name, wanted[name], fetched, allowed)
+    return results
+
+
+def _unkept(
+    resource: Resource,
+    identifier: str,
+    standing: Standing,
+    fetched: loading.Fetched,
+    allowed: Allowed | None,
+) -> Lookup | CoordinatorError:
     if not isinstance(fetched.result, Loaded):
-        raise fetched.result
+        return fetched.result
     entry = storing.build(resource, standing, fetched.result, fetched)
     name = filling.key_of(resource, identifier, standing.state).name
+    if allowed is not None and not allowed(entry.owner):
+        return Lookup(Outcome.DENIED, name, from_ledger=True)
     return Lookup(Outcome.MISS, name, entry, from_ledger=True)
 
 

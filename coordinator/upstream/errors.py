@@ -1,19 +1,14 @@
 """What can go wrong between us and upstream; each says whether trying again can help.
 
-``postponed`` marks the errors that say nothing about the payment that was asked for: upstream was
-not asked, or asked everybody to wait. Whoever counts attempts doesn't count these.
+Those with ``burns_attempt`` False say nothing about the payment that was asked for: upstream was not
+asked, or asked everybody to wait, or would have refused us any payment.
 """
-
-from typing import ClassVar
 
 from coordinator.errors import CoordinatorError
 
 
 class UpstreamError(CoordinatorError):
     """Upstream could not be asked, or did not answer as it should."""
-
-    #: True where the same call would have failed for any payment, before upstream looked at it.
-    postponed: ClassVar[bool] = False
 
 
 class UpstreamTimeout(UpstreamError):
@@ -27,19 +22,19 @@ class UpstreamUnavailable(UpstreamError):
 class UpstreamRateLimited(UpstreamError):
     """Upstream asked us to slow down (429)."""
 
-    postponed = True
+    burns_attempt = False
 
 
 class UpstreamBudgetSpent(UpstreamError):
     """Our own budget for upstream is spent for the moment, so it was not asked."""
 
-    postponed = True
+    burns_attempt = False
 
 
 class UpstreamCircuitOpen(UpstreamError):
     """Upstream failed several times in a row, so it is not asked until it has had a rest."""
 
-    postponed = True
+    burns_attempt = False
 
 
 class UpstreamRejected(UpstreamError):
@@ -55,7 +50,7 @@ class UpstreamUnauthorized(UpstreamRejected):
     """
 
     permanent = False
-    postponed = True
+    burns_attempt = False
 
 
 class UpstreamNotFound(UpstreamRejected):

@@ -12,13 +12,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse
 
 from coordinator.simulator.clients import DEFAULT_SHOPPER_KEY
 from coordinator.simulator.shoppers import Plan
 from tests.integration.simulator_process import QUICK, running_simulator
+from tests.support.threads import Running
 from workers.app import app
 from workers.embedded import background, web
-from workers.embedded.shopping import Party
+from workers.embedded.shopping import Party, telling
 from workers.showing.measuring import Measurements
 from workers.showing.oracle import Committed
 from workers.showing.troubles import Troubles
@@ -75,7 +78,8 @@ def shop_at(api: OurApi, ledger: Committed | None) -> Measurements:
             simulator=simulator.url,
             shopper_key=DEFAULT_SHOPPER_KEY,
             plan=BRISK,
-            measurements=measured,
+            on_read=telling(measured),
+            troubles=measured.troubles,
             ledger=lambda _: ledger,
         )
         with party.shopping():
@@ -117,7 +121,8 @@ def test_a_ledger_that_fails_ends_the_traffic_and_is_an_error() -> None:
             simulator=simulator.url,
             shopper_key=DEFAULT_SHOPPER_KEY,
             plan=BRISK,
-            measurements=measured,
+            on_read=telling(measured),
+            troubles=measured.troubles,
             ledger=broken,
         )
         with party.shopping():
@@ -194,3 +199,28 @@ def test_the_web_server_answers_until_its_end_and_gives_the_port_back() -> None:
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url, timeout=1)
     assert not [thread.name for thread in threading.enumerate() if thread.name == "web"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_that_is_being_answered_when_the_server_ends_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from coordinator import wsgi
+
+    inside, go_on = threading.Event(), threading.Event()
+    body = b"x" * 3_000_000
+
+    class Slow(WSGIHandler):
+        def get_response(self, request: HttpRequest) -> HttpResponse:
+            inside.set()
+            go_on.wait(PATIENCE_SECONDS)
+            return HttpResponse(body)
+
+    monkeypatch.setattr(wsgi, "application", Slow())
+    listener = web.bind(0)
+    url = f"http://{web.HOST}:{listener.getsockname()[1]}/"
+    with web.serving(listener):
+        asking = Running(lambda: urllib.request.urlopen(url).read())
+        assert inside.wait(PATIENCE_SECONDS)
+        threading.Timer(0.1, go_on.set).start()
+    assert asking.result() == body

@@ -183,37 +183,70 @@ def pauses(world: World) -> None:
     cast.passing(world, 31.0)
 
 
-ALREADY_NEWEST = (
-    Version("processing", 10),
-    Version("succeeded", 20, received=1000),
+def late_advance(world: World) -> None:
+    cast.advancer(world, N)
+    cast.writer(world, N, 2)
+    cast.reader(world, N)
+    cast.passing(world, 31.0)
+
+
+def pointer_lost_writers(world: World) -> None:
+    cast.writer(world, N, 2)
+    cast.writer(world, N, 3, name="other writer")
+    cast.reader(world, N, reads=2)
+    cast.pointer_eviction(world, N)
+
+
+#: The state stays, the content changes.
+REFUNDS = (
+    Version("succeeded", 10, received=1000, refunded=100),
+    Version("succeeded", 20, received=1000, refunded=200),
 )
 
+_CALM = {"histories": {N: GOING_WELL}}
+_LOSING = {
+    "histories": {N: GOING_WELL},
+    "strict": False,
+    "loads_per_revision": None,
+}
+
+#: In the order in which they are visited: the smallest first.
 SMALL = (
-    Scenario("writer-reader", {N: GOING_WELL}, writer_and_reader, warm),
-    Scenario("writer-reader-cold", {N: GOING_WELL}, writer_and_reader, cold),
-    Scenario("one-of-each", {N: GOING_WELL}, one_of_each, warm),
-    Scenario("one-of-each-cold", {N: GOING_WELL}, one_of_each, cold),
-    Scenario("creation", {N: GOING_WELL}, creation),
-    Scenario("two-writers", {N: GOING_WELL}, two_writers, warm),
-    Scenario("two-writers-worker", {N: GOING_WELL}, two_writers_and_a_worker, warm),
+    Scenario("writer-reader", cast=writer_and_reader, before=warm, **_CALM),
+    Scenario("two-workers", cast=two_workers, before=warm, **_CALM),
+    Scenario("lagging", cast=lagging, before=warm, **{**_CALM, "loads_per_revision": None}),
+    Scenario("writer-reader-cold", cast=writer_and_reader, before=no_pointer, **_CALM),
+    Scenario("pointer-lost", cast=pointer_lost, before=warm, **_LOSING),
+    Scenario("rung", cast=rung, before=warm, rings=True, **_CALM),
+    Scenario("wiped", cast=wiped, before=warm, **_LOSING),
+    Scenario("late-reader", cast=late_reader, before=warm, **_LOSING),
+    Scenario(
+        "content-only",
+        {N: REFUNDS},
+        writer_and_reader,
+        cold,
+        tells_versions=False,
+        loads_per_revision=None,
+    ),
+    Scenario("pauses-warm", cast=pauses, before=warm, timed=True, **_CALM),
+    Scenario("late-advance", cast=late_advance, before=no_pointer, timed=True, **_CALM),
+    Scenario("one-of-each", cast=one_of_each, before=warm, **_CALM),
+    Scenario("releases", cast=releases, before=cold, **_CALM),
+    Scenario("two-writers", cast=two_writers, before=warm, **_CALM),
+    Scenario("pointer-lost-twice", cast=pointer_lost_reads, before=no_pointer, **_LOSING),
     Scenario("declined-twice", {N: DECLINED_TWICE}, twice_the_same_state, warm),
-    Scenario("cold-readers", {N: GOING_WELL}, cold_readers, unsettled),
-    Scenario("cold-readers-writer", {N: GOING_WELL}, cold_readers_and_a_writer, cold),
-    Scenario("two-workers", {N: GOING_WELL}, two_workers, warm),
-    Scenario("rung", {N: GOING_WELL}, rung, warm, rings=True),
-    Scenario("threads", {N: GOING_WELL}, threads, cold, shared_processes=True),
-    Scenario("releases", {N: GOING_WELL}, releases, cold),
-    Scenario("lagging", {N: GOING_WELL}, lagging, warm, loads_per_revision=None),
-    Scenario("lagging-worker", {N: GOING_WELL}, lagging_worker, warm, loads_per_revision=None),
-    Scenario("pointer-lost", {N: GOING_WELL}, pointer_lost, warm, strict=False, loads_per_revision=None),
-    Scenario("pointer-lost-reads", {N: GOING_WELL}, pointer_lost_reads, warm, strict=False, loads_per_revision=None),
-    Scenario("pointer-lost-worker", {N: GOING_WELL}, pointer_lost_worker, warm, strict=False, loads_per_revision=None),
-    Scenario("wiped", {N: GOING_WELL}, wiped, warm, strict=False, loads_per_revision=None),
-    Scenario("outage", {N: GOING_WELL}, out, warm, strict=False, loads_per_revision=None, may_fail=True),
-    Scenario("late", {N: GOING_WELL}, late, warm, strict=False, loads_per_revision=None),
-    Scenario("late-reader", {N: GOING_WELL}, late_reader, warm, strict=False, loads_per_revision=None),
-    Scenario("pauses", {N: GOING_WELL}, pauses, warm, timed=True),
-    Scenario("pauses-cold", {N: GOING_WELL}, pauses, no_pointer, timed=True),
-    Scenario("pointer-lost-twice", {N: GOING_WELL}, pointer_lost_reads, no_pointer, strict=False, loads_per_revision=None),
+    Scenario("pauses", cast=pauses, before=no_pointer, timed=True, **_CALM),
+    Scenario("cold-readers", cast=cold_readers, before=unsettled, **_CALM),
+    Scenario("cold-readers-writer", cast=cold_readers_and_a_writer, before=cold, **_CALM),
+    Scenario("one-of-each-cold", cast=one_of_each, before=cold, **_CALM),
+    Scenario("lagging-worker", cast=lagging_worker, before=warm, **{**_CALM, "loads_per_revision": None}),
+    Scenario("pointer-lost-worker", cast=pointer_lost_worker, before=warm, **_LOSING),
+    Scenario("outage", cast=out, before=warm, may_fail=True, **_LOSING),
+    Scenario("late", cast=late, before=warm, **_LOSING),
+    Scenario("threads", cast=threads, before=cold, shared_processes=True, **_CALM),
+    Scenario("creation", cast=creation, **_CALM),
+    Scenario("pointer-lost-writers", cast=pointer_lost_writers, before=warm, **_LOSING),
+    Scenario("two-writers-worker", cast=two_writers_and_a_worker, before=warm, **_CALM),
+    Scenario("faulty", cast=one_of_each, before=warm, may_fail=True, **_LOSING),
 )
 BY_NAME = {scenario.name: scenario for scenario in SMALL}

@@ -176,6 +176,10 @@ class World:
             complete, self.judge.violations, self.scheduler.choices, self.scheduler.story
         )
 
+    def prepare(self, scenario: Scenario) -> None:
+        """Bring about how `scenario` begins, for all of its schedules."""
+        self._begin(scenario, seed=0, tell=False)
+
     def _begin(self, scenario: Scenario, *, seed: int, tell: bool) -> None:
         random.seed(seed)
         self._apply_settings(scenario)

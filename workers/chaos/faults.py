@@ -10,43 +10,33 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from workers.chaos import dying, underway
+from workers.chaos import dying, tuning
 from workers.chaos.dying import Moment
+from workers.chaos.names import Name
 from workers.chaos.site import Site
-from workers.chaos.tuning import LEASE_SECONDS
 
 _OCCASION_SECONDS = 4.0
-_REDIS_AWAY_SECONDS = 2.0
-_NODE_AWAY_SECONDS = 3.0
-_UPSTREAM_TROUBLE_SECONDS = 4.0
-#: Longer than an attempt may wait for an answer.
-_STALL_SECONDS = 5.0
-_LAG_SECONDS = 1.2
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: its name, what it does, and in a few words what that is."""
+    """One fault: its name, and what it does to the site."""
 
-    name: str
+    name: Name
     happen: Callable[[Site], None]
-    what: str
 
 
 def kill_worker(site: Site) -> None:
-    """Kill a worker while a task of some worker holds changes; the supervisor starts it again."""
-    worker = site.worker()
-    site.wait_until(underway.changes_are_claimed, _OCCASION_SECONDS, "no task had work")
-    worker.kill()
+    """Kill a worker that is settling changes; the supervisor starts it again."""
+    site.busy_worker(_OCCASION_SECONDS).kill()
 
 
 def pause_worker(site: Site) -> None:
     """Let a worker stand still with the leases that it holds, until those have run out."""
-    worker = site.worker()
-    site.wait_until(underway.changes_are_claimed, _OCCASION_SECONDS, "no task had work")
+    worker = site.busy_worker(_OCCASION_SECONDS)
     worker.pause()
     try:
-        site.wait(LEASE_SECONDS + 1)
+        site.wait(tuning.PAUSE_SECONDS)
     finally:
         worker.resume()
 
@@ -92,7 +82,7 @@ def restart_redis(site: Site) -> None:
     redis = site.system.servers.redis
     redis.kill()
     try:
-        site.wait(_REDIS_AWAY_SECONDS)
+        site.wait(tuning.REDIS_AWAY_SECONDS)
     finally:
         redis.restart()
 
@@ -116,7 +106,7 @@ def cut_memcached(site: Site) -> None:
     with site.cache_fault():
         node.pause()
         try:
-            site.wait(_NODE_AWAY_SECONDS)
+            site.wait(tuning.NODE_AWAY_SECONDS)
         finally:
             node.resume()
 
@@ -128,36 +118,33 @@ def fail_upstream(site: Site) -> None:
 
 def stall_upstream(site: Site) -> None:
     """Let upstream hang: every request takes longer than anybody waits."""
-    _trouble(site, stall_seconds=_STALL_SECONDS)
+    _trouble(site, stall_seconds=tuning.STALL_SECONDS)
 
 
 def lag_upstream(site: Site) -> None:
     """Let upstream answer as of a while ago, though its events come at once."""
-    _trouble(site, lag_seconds=_LAG_SECONDS)
+    _trouble(site, lag_seconds=tuning.LAG_SECONDS)
 
 
 def _trouble(site: Site, **faults: float) -> None:
     site.system.control.configure(**faults)
     try:
-        site.wait(_UPSTREAM_TROUBLE_SECONDS)
+        site.wait(tuning.UPSTREAM_TROUBLE_SECONDS)
     finally:
         site.system.control.configure(**dict.fromkeys(faults, 0.0))
 
 
-ALL = tuple(
-    Fault(name, happen, what)
-    for name, happen, what in (
-        ("worker_killed", kill_worker, "SIGKILL in the middle of a task"),
-        ("worker_paused", pause_worker, f"stands still for {LEASE_SECONDS + 1} s, past its lease"),
-        ("beat_killed", kill_beat, "SIGKILL"),
-        ("web_killed", kill_web_somewhere, "SIGKILL at any moment"),
-        ("web_killed_before_advance", kill_web_before_advance, "committed, pointer suspended"),
-        ("web_killed_before_ring", kill_web_before_ring, "committed, no worker told"),
-        ("redis_restarted", restart_redis, f"away for {_REDIS_AWAY_SECONDS:.0f} s, its data lost"),
-        ("memcached_restarted", restart_memcached, "all nodes, their data lost"),
-        ("memcached_cut", cut_memcached, "one node hangs, and is back with old data"),
-        ("upstream_failing", fail_upstream, "500, 502, 503, and answers lost on the way"),
-        ("upstream_stalling", stall_upstream, "hangs longer than anybody waits"),
-        ("upstream_lagging", lag_upstream, f"{_LAG_SECONDS} s behind its own events"),
-    )
+ALL = (
+    Fault(Name.WORKER_KILLED, kill_worker),
+    Fault(Name.WORKER_PAUSED, pause_worker),
+    Fault(Name.BEAT_KILLED, kill_beat),
+    Fault(Name.WEB_KILLED, kill_web_somewhere),
+    Fault(Name.WEB_KILLED_BEFORE_ADVANCE, kill_web_before_advance),
+    Fault(Name.WEB_KILLED_BEFORE_RING, kill_web_before_ring),
+    Fault(Name.REDIS_RESTARTED, restart_redis),
+    Fault(Name.MEMCACHED_RESTARTED, restart_memcached),
+    Fault(Name.MEMCACHED_CUT, cut_memcached),
+    Fault(Name.UPSTREAM_FAILING, fail_upstream),
+    Fault(Name.UPSTREAM_STALLING, stall_upstream),
+    Fault(Name.UPSTREAM_LAGGING, lag_upstream),
 )

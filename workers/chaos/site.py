@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from coordinator.errors import CoordinatorError
+from workers.chaos import underway
 from workers.chaos.judge import Judge
+from workers.chaos.watch import Watch
 from workers.stack.program import Program
-from workers.stack.system import System
+from workers.stack.system import Interrupted, System
 
 _LOOK_SECONDS = 0.005
 #: granian takes two deaths of one worker within 5.5 s for a loop, and gives up.
@@ -20,24 +22,27 @@ class NotInjected(CoordinatorError):
     """What the fault was waiting for did not happen."""
 
 
-class Interrupted(CoordinatorError):
-    """Somebody interrupted it."""
-
-
 class Site:
     """The system under test, for the thread that started it."""
 
-    def __init__(self, system: System, judge: Judge, orders: Path, seed: str) -> None:
+    def __init__(self, system: System, judge: Judge, watch: Watch, orders: Path, seed: str) -> None:
         self.system = system
         self.judge = judge
+        self.watch = watch
         self.orders = orders
         self.rng = random.Random(f"{seed}:faults")
         self._web_killed_at = float("-inf")
 
     def wait(self, seconds: float) -> None:
-        """Let time pass; raise Interrupted if somebody has enough."""
-        if self.system.wait(seconds):
-            raise Interrupted
+        """Let time pass, and watch; raise Interrupted if somebody has enough."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self.watch.look()
+            left = deadline - time.monotonic()
+            if self.system.wait(max(0.0, min(left, self.watch.every_seconds))):
+                raise Interrupted
+            if left <= self.watch.every_seconds:
+                return
 
     def wait_until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
         """Return once `holds` does; raise NotInjected, naming `what`, if it does not in time."""
@@ -47,9 +52,16 @@ class Site:
                 raise NotInjected(what)
             self.wait(_LOOK_SECONDS)
 
-    def worker(self) -> Program:
-        """Return one of the workers, by chance."""
-        return self.rng.choice(self.system.supervisor.of("worker"))
+    def busy_worker(self, seconds: float) -> Program:
+        """Return a worker that is in the middle of a task; raise NotInjected without any."""
+        busy: list[Program] = []
+
+        def found() -> bool:
+            busy[:] = filter(underway.is_settling, self.system.supervisor.of("worker"))
+            return bool(busy)
+
+        self.wait_until(found, seconds, "no worker had work")
+        return self.rng.choice(busy)
 
     @contextmanager
     def cache_fault(self) -> Iterator[None]:

@@ -12,6 +12,15 @@ LEASE_SECONDS: Final = 5
 REST_MARGIN_SECONDS: Final = 2
 BUDGET_RPS: Final = 40
 
+#: How long a worker stands still: past its lease.
+PAUSE_SECONDS: Final = LEASE_SECONDS + 1
+REDIS_AWAY_SECONDS: Final = 2
+NODE_AWAY_SECONDS: Final = 3
+UPSTREAM_TROUBLE_SECONDS: Final = 4
+#: Longer than an attempt may wait for an answer.
+STALL_SECONDS: Final = 5
+LAG_SECONDS: Final = 1.2
+
 SETTINGS: Final = {
     "COORDINATOR_POINTER_TIMEOUT_SECONDS": str(POINTER_SECONDS),
     "COORDINATOR_SUSPENSION_TIMEOUT_SECONDS": "8",

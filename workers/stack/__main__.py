@@ -22,6 +22,7 @@ def main(given: Sequence[str] | None = None) -> int:
         size=options.size_of(parsed),
         traffic=options.traffic_of(parsed, parsed.seconds),
         printed=not parsed.json,
+        logs=parsed.logs,
     )
     try:
         summary = _run(wanted, parsed.seconds)
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="no logs; the summary as JSON, on the last line"
     )
     options.add_to(parser)
+    options.add_logs_to(parser)
     return parser
 
 

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from workers.embedded.options import Options as Traffic
 from workers.showing import arguments
@@ -28,7 +29,7 @@ class Options:
 
     `settings` is the settings module, `tuning` what differs from its defaults, by the names of the
     settings. With `restart_after_seconds` a program that ends is started again. `printed` shows on
-    the terminal what the programs print.
+    the terminal what the programs print; `logs` is a directory to keep it in.
     """
 
     size: Size = field(default_factory=Size)
@@ -37,6 +38,7 @@ class Options:
     tuning: Mapping[str, str] = field(default_factory=dict)
     restart_after_seconds: float | None = None
     printed: bool = False
+    logs: Path | None = None
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +59,12 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         default=traffic.latency_ms,
         help="the provider takes so long to answer, and up to a quarter more (%(default)s)",
     )
+
+
+def add_logs_to(parser: argparse.ArgumentParser) -> None:
+    """Declare the option that says where logs are kept."""
+    what = "keep there what each program prints"
+    parser.add_argument("--logs", type=Path, metavar="DIRECTORY", help=what)
 
 
 def size_of(parsed: argparse.Namespace) -> Size:

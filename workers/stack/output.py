@@ -3,6 +3,7 @@
 On the terminal as honcho does it: the time, the program's name in a colour of its own, the line.
 """
 
+import os
 import re
 import sys
 import threading
@@ -18,6 +19,7 @@ from honcho.printer import Message, Printer
 # the level in brackets.
 _ERROR = re.compile(r"(?:\S+ |\[)(?:ERROR|CRITICAL)\b")
 _LAST_LINES = 15
+_TAIL_BYTES = 8192
 
 
 class Output:
@@ -58,11 +60,19 @@ class Output:
         with self._lock:
             self._printer.write(Message("line", line, now, name, self._colours.get(name)))
 
+    def tail(self, name: str) -> list[str]:
+        """Return the last lines that a program has printed; the last may not be complete yet."""
+        try:
+            with self.path(name).open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - _TAIL_BYTES))
+                return file.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
+        except FileNotFoundError:
+            return []
+
     def last_words(self, name: str) -> str:
-        """Return the last lines that a program printed."""
-        path = self.path(name)
-        text = path.read_text(errors="replace") if path.exists() else ""
-        return "\n".join(text.splitlines()[-_LAST_LINES:])
+        """Return the last lines that a program has printed, as one text."""
+        return "\n".join(self.tail(name))
 
     def errors(self) -> Iterator[tuple[str, str]]:
         """Yield every line that a program logged as an error, with the program's name."""

@@ -62,6 +62,10 @@ class Program:
         """Return its exit status (below 0: the signal that killed it), None while it runs."""
         return None if self._process is None else self._process.poll()
 
+    def tail(self) -> list[str]:
+        """Return the last lines that it has printed."""
+        return self._output.tail(self.name)
+
     def children(self) -> list[int]:
         """Return the ids of its children, such as the web server's workers, oldest first."""
         try:

@@ -27,7 +27,7 @@ _LOOK_SECONDS = 0.05
 
 
 class Interrupted(CoordinatorError):
-    """Somebody interrupted it before it was up."""
+    """Somebody interrupted it."""
 
 
 class NotReady(CoordinatorError):
@@ -90,8 +90,8 @@ def running(options: Options, interrupts: Interrupts) -> Iterator[System]:
         )
         stack.enter_context(ledger.opened(variables))
         _unless(interrupts)
-        logs = directory / "logs"
-        logs.mkdir()
+        logs = options.logs or directory / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
         output = Output(logs, printed=options.printed)
         programs = procfile.programs(options.size.workers, variables, output)
         supervisor = Supervisor(programs, output, options.restart_after_seconds)

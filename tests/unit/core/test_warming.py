@@ -2,7 +2,7 @@
 
 import pytest
 
-from coordinator.core import cache, events, keys, pointer, reading, warming
+from coordinator.core import cache, events, keys, lease, pointer, reading, warming
 from coordinator.core.entry import CacheEntry
 from coordinator.core.pointer import Confirmation, Current, Suspended
 from coordinator.core.resource import Loaded
@@ -126,6 +126,26 @@ def test_what_somebody_else_is_loading_is_left_to_them(things: Things, upstream:
     assert warm(things).outcome is WarmOutcome.BUSY
     held.let_go()
     first.result()
+    assert upstream.calls == ["T-1"]
+
+
+def test_what_was_stored_while_the_lease_was_being_taken_is_not_loaded_again(
+    things: Things, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    things.change("T-1", "paid")
+    plain, calls = lease.acquire, []
+
+    def acquire(resource: str, identifier: str, revision: int, schema: int) -> object:
+        calls.append(identifier)
+        if len(calls) == 1:
+            # Between our look and our lease somebody else loads, stores, and gives it back.
+            reading.read(things.resource, "T-1")
+        return plain(resource, identifier, revision, schema)
+
+    monkeypatch.setattr(lease, "acquire", acquire)
+    warmed = warm(things)
+    assert warmed.warm
+    assert len(calls) == 2
     assert upstream.calls == ["T-1"]
 
 

@@ -3,17 +3,19 @@
 from collections.abc import Iterator
 
 import pytest
+from pytest_django import Settings
 
-from coordinator.upstream import breaker, budget, client, events
+from coordinator.upstream import UpstreamClient, breaker, budget, client_for, events
+from tests.unit.upstream.misbehaving import Upstream, running
 
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
     """Forget the budgets and breakers of other tests: a port may be given out twice."""
-    for cached in (breaker._breakers, budget._budgets, client.client_for):
+    for cached in (breaker._breakers, budget._budgets, client_for):
         cached.cache_clear()
     yield
-    for cached in (breaker._breakers, budget._budgets, client.client_for):
+    for cached in (breaker._breakers, budget._budgets, client_for):
         cached.cache_clear()
 
 
@@ -43,3 +45,33 @@ class Clock:
 def clock() -> Clock:
     """Return a clock that moves when it is told to."""
     return Clock()
+
+
+@pytest.fixture
+def calls(settings: Settings) -> Settings:
+    """Bound each call generously; tests of a bound set their own."""
+    settings.COORDINATOR_UPSTREAM_TIMEOUT_SECONDS = 20
+    settings.COORDINATOR_UPSTREAM_READ_TIMEOUT_SECONDS = 20
+    settings.COORDINATOR_UPSTREAM_RETRIES = 2
+    settings.COORDINATOR_BREAKER_FAILURES = 100
+    return settings
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """Yield an upstream that answers properly unless it is told otherwise."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def client(upstream: Upstream, calls: Settings) -> Iterator[UpstreamClient]:
+    """Yield a client for `upstream`."""
+    client = UpstreamClient(upstream.url)
+    yield client
+    client.close()
+
+
+def finished(happened: list[events.Event]) -> list[events.RequestFinished]:
+    """Return what was told of whole calls."""
+    return [event for event in happened if isinstance(event, events.RequestFinished)]

@@ -60,7 +60,7 @@ def test_while_it_is_open_calls_fail_at_once_and_say_when_to_come_back(
     with pytest.raises(UpstreamCircuitOpen) as caught, watched.watching():
         pytest.fail("the call went out")
     assert caught.value.retry_after_seconds == 6
-    assert caught.value.postponed
+    assert not caught.value.burns_attempt
     assert not caught.value.permanent
 
 

@@ -46,7 +46,7 @@ def test_background_work_is_told_to_come_back_rather_than_holding_a_thread() -> 
         spend(1, "event")
     assert time.monotonic() - began < 0.5
     assert 0 < (caught.value.retry_after_seconds or 0) <= 2
-    assert caught.value.postponed
+    assert not caught.value.burns_attempt
 
 
 def test_a_user_waits_for_the_next_permit() -> None:

@@ -65,9 +65,8 @@ class Command(BaseCommand):
         """Import if asked to, then backfill with a progress bar."""
         of = _of_schema(terminal.resource_named(options["resource"]), options["schema"])
         if options["state"] is not None and options["state"] not in of.states:
-            raise CommandError(
-                f"{of.name} has no state {options['state']!r}; it has: {', '.join(sorted(of.states))}"
-            )
+            known = ", ".join(sorted(of.states))
+            raise CommandError(f"{of.name} has no state {options['state']!r}; it has: {known}")
         if options["rate"] is not None and options["rate"] <= 0:
             raise CommandError("--rate must be more than 0")
         since = terminal.moment(options["since"]) if options["since"] else None

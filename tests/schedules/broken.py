@@ -1,0 +1,286 @@
+"""Takes the rules away, one at a time, to show that the judge convicts whoever lives without them.
+
+Each breach replaces a real function by what somebody might have written instead.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+from edx_django_utils.cache import DEFAULT_REQUEST_CACHE
+
+from coordinator.core import cache, conf, entry, filling, keys, pointer
+from coordinator.core.pointer import Absent, Confirmation, Current, Gap, Suspended
+from coordinator.core.resource import Loaded, Resource, Standing
+from coordinator.errors import CacheUnreachable
+from coordinator.ledger import queue, recording
+from tests.schedules import scenarios
+from tests.schedules.exhaustive import Explorer
+from tests.schedules.memory import LOST
+from tests.schedules.scenario import CALM, Plan, Scenario
+from tests.schedules.world import Played, World
+from workers import doorbell, settling
+
+Ledger = Callable[[], Standing | None]
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One rule that is broken: how, and in which situations that is to be found."""
+
+    name: str
+    replaced: Callable[[], "list[Any]"]
+    situations: tuple[str, ...]
+    plans: tuple[Plan, ...] = (CALM,)
+
+    @contextmanager
+    def committed(self) -> Iterator[None]:
+        """Break the rule within the block."""
+        with ExitStack() as stack:
+            for replacement in self.replaced():
+                stack.enter_context(replacement)
+            yield
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """The first schedule that a breach was caught by, after how many others."""
+
+    breach: Breach
+    after: int
+    scenario: Scenario | None = None
+    plan: Plan = CALM
+    played: Played | None = None
+
+
+def catch(world: World, breach: Breach, most: int) -> Caught:
+    """Explore the breach's situations until it is caught, or `most` schedules have passed."""
+    count = 0
+    for name in breach.situations:
+        scenario = scenarios.BY_NAME[name]
+        world.prepare(scenario)
+        for plan in breach.plans:
+            with breach.committed():
+                for played in Explorer(world, scenario, plan).explore():
+                    count += 1
+                    if played.violations:
+                        return Caught(breach, count, scenario, plan, played)
+                    if count >= most:
+                        return Caught(breach, count)
+    return Caught(breach, count)
+
+
+# -- what somebody might have written ----------------------------------------------------------
+
+
+def _no_suspension(resource: str, identifier: str, revision: int) -> bool:
+    return True
+
+
+def _suspend_before_the_lock(
+    real_suspend: Callable[[str, str, int], bool], real_transact: Callable[..., Any]
+) -> Callable[..., Any]:
+    def transact(model: Any, event: recording.Event) -> Any:
+        row = model._default_manager.filter(upstream_id=event.upstream_id).first()
+        if row is not None:
+            real_suspend(model.resource_name, row.number, row.revision + 1)
+        return real_transact(model, event)
+
+    return transact
+
+
+def _advancing(
+    *, fills: bool = False, compares: bool = True, remembers: bool = False
+) -> Callable[..., Confirmation]:
+    def advance(
+        resource: str, identifier: str, ledger: Ledger, own: Current | None = None
+    ) -> Confirmation:
+        key = keys.pointer_key(resource, identifier)
+        timeout = conf.seconds("POINTER_TIMEOUT")
+        there = cache.get_with_token(key)
+        if there is None and not fills:
+            return Confirmation.NOTHING_THERE
+        found = Absent() if there is None else pointer.decode(there.value, key) or Absent()
+        if own is not None and (remembers or found == Suspended(own.revision)):
+            target = own
+        else:
+            standing = ledger()
+            if standing is None:
+                return Confirmation.ADVANCED
+            target = Current(standing.state, standing.revision)
+        if found.revision > target.revision:
+            return Confirmation.NEWER
+        data = pointer.encode(target, key)
+        if there is None:
+            cache.add(key, data, timeout)
+        elif compares:
+            cache.replace(key, data, there.token, timeout)
+        else:
+            cache.put(key, data, timeout)
+        return Confirmation.ADVANCED
+
+    def degrading(*args: Any, **options: Any) -> Confirmation:
+        try:
+            return advance(*args, **options)
+        except CacheUnreachable:
+            return Confirmation.UNREACHABLE
+
+    return degrading
+
+
+def _mark_nothing(resource: str, identifier: str, *, foreign: bool = False) -> Gap | None:
+    return Gap(resource, identifier, keys.pointer_key(resource, identifier), None)
+
+
+def _seed_by(store: Callable[[str, bytes, float], bool]) -> Callable[..., bool]:
+    def seed(gap: Gap, standing: Standing | None) -> bool:
+        found = Absent() if standing is None else Current(standing.state, standing.revision)
+        try:
+            return store(gap.key, pointer.encode(found, gap.key), conf.seconds("POINTER_TIMEOUT"))
+        except CacheUnreachable:
+            return False
+
+    return seed
+
+
+def _pair_with_a_remembered_pointer(real: Callable[..., Any]) -> Callable[..., Any]:
+    def get_pair(pointer_key: str, entry_key: str) -> tuple[object, object]:
+        found, there = real(pointer_key, entry_key)
+        remembered = DEFAULT_REQUEST_CACHE.data.get(pointer_key, found)
+        if found is not None:
+            DEFAULT_REQUEST_CACHE.data.setdefault(pointer_key, found)
+        return remembered, there
+
+    return get_pair
+
+
+def _fit_at_any_revision(real: Callable[..., str]) -> Callable[..., str]:
+    def unfit(self: entry.CacheEntry, revision: int, now: float) -> str:
+        return real(self, 0, now)
+
+    return unfit
+
+
+def _keep_at_the_revision_after(real: Callable[..., Any]) -> Callable[..., Any]:
+    def keep(
+        resource: Resource, identifier: str, standing: Standing, *rest: Any, **options: Any
+    ) -> Any:
+        return real(resource, identifier, resource.standing(identifier), *rest, **options)
+
+    return keep
+
+
+def _claim_and_clear(
+    real_claim: Callable[..., Any], real_clear: Callable[[], None]
+) -> Callable[..., Any]:
+    def claim(*args: Any, **options: Any) -> Any:
+        page = real_claim(*args, **options)
+        real_clear()
+        return page
+
+    return claim
+
+
+def _later_confirmations_lost(first: int, last: int) -> tuple[Plan, ...]:
+    """Return plans in which writer and worker confirm while the cache does not answer them."""
+    return tuple(
+        Plan(
+            faults=(
+                ("writer", 0, LOST),
+                ("writer", 1, LOST),
+                ("worker", number, LOST),
+                ("worker", number + 1, LOST),
+            )
+        )
+        for number in range(first, last)
+    )
+
+
+def _on(owner: object, **replacements: object) -> list[Any]:
+    return [patch.object(owner, name, value) for name, value in replacements.items()]
+
+
+BREACHES: tuple[Breach, ...] = (
+    Breach("no suspend", lambda: _on(pointer, suspend=_no_suspension), ("writer-reader",)),
+    Breach(
+        "suspend before the write",
+        lambda: [
+            *_on(
+                recording,
+                _transact=_suspend_before_the_lock(pointer.suspend, recording._transact),
+            ),
+            *_on(pointer, suspend=_no_suspension),
+        ],
+        ("two-writers",),
+    ),
+    Breach(
+        "advance fills an absent pointer",
+        lambda: _on(pointer, advance=_advancing(fills=True)),
+        ("late-advance",),
+    ),
+    Breach(
+        "advance without compare",
+        lambda: _on(pointer, advance=_advancing(compares=False)),
+        ("two-writers",),
+    ),
+    Breach(
+        "advance from memory",
+        lambda: _on(pointer, advance=_advancing(remembers=True)),
+        ("pointer-lost-writers",),
+    ),
+    Breach(
+        "seed over suspended",
+        lambda: _on(pointer, mark=_mark_nothing, seed=_seed_by(cache.put)),
+        ("writer-reader-cold",),
+    ),
+    Breach(
+        "seed with nothing but add",
+        lambda: _on(pointer, mark=_mark_nothing, seed=_seed_by(cache.add)),
+        ("pointer-lost-twice", "pauses"),
+    ),
+    Breach(
+        "pointer remembered in the request tier",
+        lambda: _on(cache, get_pair=_pair_with_a_remembered_pointer(cache.get_pair)),
+        ("writer-reader",),
+    ),
+    Breach(
+        "entry revision ignored on read",
+        lambda: _on(entry.CacheEntry, unfit=_fit_at_any_revision(entry.CacheEntry.unfit)),
+        ("declined-twice",),
+    ),
+    Breach(
+        "revision read after the load",
+        lambda: _on(filling, _keep=_keep_at_the_revision_after(filling._keep)),
+        ("content-only",),
+    ),
+    Breach(
+        "lagging payload stored by a reader",
+        lambda: _on(Loaded, lags=lambda self, standing: False),
+        ("lagging",),
+    ),
+    Breach(
+        "doorbell cleared after reading the log",
+        lambda: [
+            *_on(queue, claim=_claim_and_clear(queue.claim, doorbell.clear)),
+            *_on(doorbell, clear=lambda: None),
+        ],
+        ("rung",),
+    ),
+    Breach(
+        "settled without a confirmed pointer",
+        lambda: _on(settling, _confirmed=lambda change, confirmation: True),
+        ("faulty",),
+        _later_confirmations_lost(3, 14),
+    ),
+)
+#: Those that are caught within a second, for every run of the tests.
+QUICK = (
+    "no suspend",
+    "advance without compare",
+    "seed over suspended",
+    "pointer remembered in the request tier",
+    "lagging payload stored by a reader",
+)
+BY_NAME: Mapping[str, Breach] = {breach.name: breach for breach in BREACHES}
