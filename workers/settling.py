@@ -17,8 +17,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from coordinator import correlation
-from coordinator.core import conf, resource, warming
+from coordinator.core import clock, conf, loading, resource, warming
 from coordinator.core.entry import CacheEntry
+from coordinator.core.filling import Fresh
 from coordinator.core.pointer import Confirmation
 from coordinator.core.resource import Resource, Standing
 from coordinator.core.warming import Warmed, WarmOutcome
@@ -108,10 +109,11 @@ def _settle(of: Resource, changes: Sequence[Change]) -> list[tuple[Change, Endin
     for name in to_check:
         to_warm.pop(name, None)
     with _correlated(changes):
-        warmed = warming.warm_many(of, to_warm, cause="event")
+        until = clock.current().monotonic() + settings.COORDINATOR_CLAIM_SECONDS / 2
+        warmed = _warm_in_time(of, to_warm, until)
         # Their order could not be told. An entry that a reader has stored since is right, but only
         # what upstream says now can be compared with the ledger's columns.
-        warmed |= warming.warm_many(of, to_check, cause="event", fresh=_nothing_there_will_do)
+        warmed |= _warm_in_time(of, to_check, until, _nothing_there_will_do)
         confirmations = warming.confirm(of, standings)
     endings = []
     for change in changes:
@@ -119,6 +121,21 @@ def _settle(of: Resource, changes: Sequence[Change]) -> list[tuple[Change, Endin
             warm = warmed.get(change.identifier)
             endings.append((change, _ending(change, standings, warm, confirmations)))
     return endings
+
+
+def _warm_in_time(
+    of: Resource, standings: Mapping[str, Standing], until: float, fresh: Fresh | None = None
+) -> dict[str, Warmed]:
+    """Warm while there is time, and leave out the rest: a slow upstream must not outlive the claim.
+
+    Nor the task's time limit, which would leave nothing written down of what was done.
+    """
+    warmed: dict[str, Warmed] = {}
+    for share in loading.shares(of, standings):
+        if clock.current().monotonic() >= until:
+            break
+        warmed |= warming.warm_many(of, share, cause="event", fresh=fresh)
+    return warmed
 
 
 def _nothing_there_will_do(_entry: CacheEntry) -> bool:

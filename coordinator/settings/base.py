@@ -184,8 +184,14 @@ LOGGING = {
         "plain": {"()": "coordinator.logs.PlainFormatter"},
         "json": {"()": "coordinator.logs.JSONFormatter"},
     },
+    # On the handler: a filter on a logger does not see what its children log.
+    "filters": {"correlation": {"()": "coordinator.correlation.CorrelationFilter"}},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": own.COORDINATOR_LOG_FORMAT},
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": own.COORDINATOR_LOG_FORMAT,
+            "filters": ["correlation"],
+        },
     },
     "root": {"handlers": ["console"], "level": own.COORDINATOR_LOG_LEVEL},
     "loggers": {

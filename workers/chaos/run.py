@@ -52,6 +52,7 @@ def run(
         watch.learn(learning=True)
         site.wait(_CALM_SECONDS / 2)
         watch.learn(learning=False)
+        say(f"Usual: {watch.usual}")
         rounds.go_on(seconds)
         say("No more faults; traffic goes on until all is as usual")
         rounds.recover()

@@ -22,6 +22,9 @@ class Usual:
     oldest_seconds: float = 0.0
     lowest_ratio: float = 1.0
 
+    def __str__(self) -> str:
+        return f"changes wait {self.oldest_seconds:.1f} s, {self.lowest_ratio:.0%} of reads are hits"
+
 
 class Watch:
     """Looks at the backlog and at what readers get. For one thread; `all_run` says of programs."""

@@ -15,6 +15,7 @@ from coordinator.ledger.models import Change
 from coordinator.ledger.recording import Observation
 from coordinator.settings import caches
 from tests.processes import HOST, free_port
+from tests.support.clocks import ManualClock
 from tests.support.payments import change, payment, record
 from tests.support.settling import recorded_long_ago, settle, settle_again, states
 from tests.support.upstream import OWNER, Upstream
@@ -98,6 +99,26 @@ def test_a_time_limit_ends_the_page_and_its_changes_come_back(upstream: Upstream
     with pytest.raises(SoftTimeLimitExceeded):
         settle()
     assert change(recorded).outcome == ""
+
+
+def test_a_slow_upstream_does_not_outlive_the_claim(
+    upstream: Upstream, manual_clock: ManualClock, settings: Settings
+) -> None:
+    settings.COORDINATOR_LOAD_CONCURRENCY = 1
+    settings.COORDINATOR_CLAIM_SECONDS = 60
+
+    def slowly() -> None:
+        manual_clock.moved += 20
+
+    for number in range(1, 5):
+        record("processing", at=1, number=f"EDX-{number}")
+        upstream.does_first(f"EDX-{number}", slowly)
+    page = settle()
+    assert page.endings == {"warmed": 2, "postponed": 2}
+    assert page.again_in_seconds == pytest.approx(0.25)
+    waiting = Change.objects.filter(outcome="")
+    assert set(waiting.values_list("reason", "attempts")) == {("not tried", 0)}
+    assert settle_again().endings == {"warmed": 2}
 
 
 def test_an_old_snapshot_of_the_ledger_settles_nothing(
