@@ -17,12 +17,15 @@ from zlib import crc32
 
 import msgspec
 
-from coordinator.core import cache, conf, events, keys
+from coordinator.core import cache, clock, conf, events, keys
 from coordinator.core.resource import Standing
 from coordinator.errors import CacheUnreachable
 
 _ATTEMPTS = 8
 _CHECKSUM_DIGITS = 8
+# Between machines, and memcached's own counts whole seconds. A clock that is further ahead makes
+# its reader ask the ledger; one that is behind believes a pointer for so much longer.
+_CLOCKS_DIFFER_BY_SECONDS = 1
 
 
 class Current(msgspec.Struct, frozen=True, tag="current", array_like=True):
@@ -65,9 +68,24 @@ class Confirmation(enum.Enum):
     """Somebody else moved it each time we tried."""
 
 
+def timeout_seconds(pointer: Pointer) -> float:
+    """Return how long `pointer` may be believed."""
+    match pointer:
+        case Current():
+            return conf.seconds("POINTER_TIMEOUT")
+        case Suspended() if pointer != _MARK:
+            return conf.seconds("SUSPENSION_TIMEOUT")
+    return conf.seconds("ABSENT_TIMEOUT")
+
+
 def encode(pointer: Pointer, key: str) -> bytes:
-    """Return the bytes to store under `key`: a checksum bound to the key, and a JSON array."""
-    body = msgspec.json.encode(pointer)
+    """Return the bytes to store under `key`: a checksum bound to it, when they end, a JSON array.
+
+    The end is inside because the server counts from when it *stores*: a write that timed out here
+    can be carried out much later there, by a server that hung, and would live from then on.
+    """
+    ends_at = clock.current().now() + timeout_seconds(pointer)
+    body = b"%d " % ends_at + msgspec.json.encode(pointer)
     return b"%08x " % crc32(body, crc32(key.encode())) + body
 
 
@@ -75,15 +93,18 @@ _decoder = msgspec.json.Decoder(Pointer)
 
 
 def decode(data: object, key: str) -> Pointer | None:
-    """Return the pointer in `data`, or None if these bytes are not one that was stored here."""
+    """Return the pointer in `data`, or None if it has ended or was not stored here like this."""
     if not isinstance(data, bytes):
         return None
     checksum, body = data[: _CHECKSUM_DIGITS + 1], data[_CHECKSUM_DIGITS + 1 :]
     if checksum != b"%08x " % crc32(body, crc32(key.encode())):
         return None
+    ends_at, _, pointer_body = body.partition(b" ")
     try:
-        pointer: Pointer = _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        if clock.current().now() > int(ends_at) + _CLOCKS_DIFFER_BY_SECONDS:
+            return None
+        pointer: Pointer = _decoder.decode(pointer_body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return pointer
 
@@ -99,7 +120,7 @@ def suspend(resource: str, identifier: str, revision: int) -> bool:
         # Overwrites, and must: whatever is there names a state that is about to be the past. Being
         # wrong (the transaction rolls back) only makes readers ask the ledger for a while.
         acknowledged = cache.put(
-            key, encode(Suspended(revision), key), conf.seconds("SUSPENSION_TIMEOUT")
+            key, encode(Suspended(revision), key), timeout_seconds(Suspended(revision))
         )
     except CacheUnreachable:
         acknowledged = False
@@ -154,7 +175,7 @@ def _advance(
             return Confirmation.ADVANCED
         # Overwrites by compare-and-set: an older revision, or a suspension of one that is
         # committed, gives way to what the ledger says; anything that moved meanwhile wins.
-        if cache.replace(key, encode(target, key), there.token, conf.seconds("POINTER_TIMEOUT")):
+        if cache.replace(key, encode(target, key), there.token, timeout_seconds(target)):
             return Confirmation.ADVANCED
     return Confirmation.CONTENDED
 
@@ -179,7 +200,7 @@ def mark(resource: str, identifier: str, *, foreign: bool = False) -> Gap | None
     """
     key = keys.pointer_key(resource, identifier)
     try:
-        if not (foreign or cache.add(key, encode(_MARK, key), conf.seconds("ABSENT_TIMEOUT"))):
+        if not (foreign or cache.add(key, encode(_MARK, key), timeout_seconds(_MARK))):
             return None
         there = cache.get_with_token(key)
     except CacheUnreachable:
@@ -194,15 +215,13 @@ def seed(gap: Gap, standing: Standing | None) -> bool:
 
     Return False if something else is there by now: a suspension, or nothing.
     """
-    pointer: Pointer
-    if standing is None:
-        pointer, timeout = Absent(), conf.seconds("ABSENT_TIMEOUT")
-    else:
+    pointer: Pointer = Absent()
+    if standing is not None:
         pointer = Current(standing.state, standing.revision)
-        timeout = conf.seconds("POINTER_TIMEOUT")
+    data, timeout = encode(pointer, gap.key), timeout_seconds(pointer)
     try:
         # Overwrites our own mark, by compare-and-set, and nothing else.
-        seeded = cache.replace(gap.key, encode(pointer, gap.key), gap.token, timeout)
+        seeded = cache.replace(gap.key, data, gap.token, timeout)
     except CacheUnreachable:
         seeded = False
     _tell(gap.resource, gap.identifier, "seed", "seeded" if seeded else "taken")

@@ -86,6 +86,6 @@ def _ask() -> Switches:
     if isinstance(value, bytes):
         try:
             return _decoder.decode(value)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return from_settings()
     return from_settings()

@@ -8,9 +8,11 @@ from edx_django_utils.cache import DEFAULT_REQUEST_CACHE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.core import cache, events, keys, pointer
+from coordinator.core import cache, events, keys, pointer, reading
 from coordinator.core.pointer import Absent, Confirmation, Current, Pointer, Suspended
 from coordinator.core.resource import Standing
+from tests.support.clocks import ManualClock
+from tests.support.things import Things
 
 KEY = keys.pointer_key("thing", "T-1")
 POINTERS = st.one_of(
@@ -305,3 +307,36 @@ def test_each_step_is_told(told: list[events.Event]) -> None:
     pointer.seed(gap, at(1))
     steps = [(e.step, e.result) for e in told if isinstance(e, events.PointerMoved)]
     assert steps == [("suspend", "acknowledged"), ("advance", "advanced"), ("seed", "taken")]
+
+
+# -- a pointer ends by itself --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("there", "lives_seconds"),
+    [(Current("paid", 4), 30), (Suspended(5), 60), (Absent(), 10)],
+    ids=["current", "suspended", "absent"],
+)
+def test_a_pointer_is_not_believed_for_longer_than_its_timeout(
+    there: pointer.Pointer, lives_seconds: float, manual_clock: ManualClock
+) -> None:
+    data = pointer.encode(there, KEY)
+    manual_clock.moved = lives_seconds
+    assert pointer.decode(data, KEY) == there
+    manual_clock.moved = lives_seconds + 2.1
+    assert pointer.decode(data, KEY) is None
+
+
+def test_a_write_that_a_hung_server_carried_out_late_is_not_believed(
+    things: Things, manual_clock: ManualClock
+) -> None:
+    things.warm("T-1")
+    late = pointer.encode(Current("paid", 1), KEY)
+    things.change("T-1", "refunded")
+    manual_clock.moved = 33
+    # The server comes to what was sent to it long ago, and counts its timeout from now.
+    cache.put(KEY, late, 30)
+    lookup = reading.read(things.resource, "T-1")
+    assert lookup.entry is not None
+    assert (lookup.entry.state, lookup.from_ledger) == ("refunded", True)
+    assert things.pointer("T-1") == Current("refunded", 2)

@@ -76,6 +76,16 @@ def test_reading_many_bypasses_it_too(things: Things, upstream: Upstream) -> Non
     assert cache.get_entries(keys).found == {}
 
 
+@pytest.mark.parametrize("published", [b"", b"null", b'{"reads":"\xff"}', b"[" * 100_000])
+def test_what_is_no_switch_leaves_what_the_settings_say(
+    things: Things, upstream: Upstream, published: bytes
+) -> None:
+    cache.put("switches", published, 60)
+    switches.forget()
+    things.change("T-1", "paid")
+    assert not read(things.resource, "T-1").stored
+
+
 def test_an_identifier_that_can_be_none_is_refused(things: Things) -> None:
     with pytest.raises(InvalidIdentifier):
         read(things.resource, "T 1")
