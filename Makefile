@@ -38,7 +38,9 @@ run: $(VENV)/.development ## Run the whole system in one process, with simulated
 .PHONY: serve
 serve: $(VENV)/.development ## Serve the API alone (PORT=8000 WORKERS=2)
 	@$(APART) $(MANAGE) migrate --verbosity 0
-	@$(APART) exec $(BIN)/granian --interface wsgi --host 127.0.0.1 --port $(PORT) \
+	@rm -rf var/metrics/web
+	@$(APART) PROMETHEUS_MULTIPROC_DIR=var/metrics/web \
+		exec $(BIN)/granian --interface wsgi --host 127.0.0.1 --port $(PORT) \
 		--workers $(WORKERS) --blocking-threads 16 $(ARGS) coordinator.wsgi:application
 
 .PHONY: worker
@@ -50,6 +52,48 @@ worker: $(VENV)/.development ## Run a Celery worker for every queue
 beat: $(VENV)/.development ## Run Celery's beat, once in a deployment
 	@mkdir -p var
 	@$(APART) exec $(BIN)/celery -A workers beat --schedule var/beat --loglevel INFO $(ARGS)
+
+.PHONY: stack
+stack: $(VENV)/.development ## Run all of it as production's processes, without Docker
+	@exec $(BIN)/python -m workers.stack $(ARGS)
+
+## Running it in containers
+
+# Compose as a plugin of docker, or the program of before.
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+COORDINATOR_IMAGE ?= coordinator:local
+FLOWER_IMAGE ?= coordinator-flower:local
+export COORDINATOR_IMAGE FLOWER_IMAGE
+
+.PHONY: up
+up: image ## Start the whole system in containers (ARGS="--scale worker=3"; COMPOSE_PROFILES=monitoring)
+	@containers/make-secrets
+	@$(COMPOSE) up --detach $(ARGS)
+	@containers/await-healthy 180 $(COMPOSE)
+	@echo 'All healthy. `make smoke` sends a payment through it, `make logs` shows what happens.'
+
+.PHONY: down
+down: ## Stop it; what the ledger holds stays (ARGS=--volumes: that goes too)
+	@COMPOSE_PROFILES=smoke,monitoring $(COMPOSE) down --remove-orphans $(ARGS)
+
+.PHONY: logs
+logs: ## Follow what the containers log (ARGS=worker: only those)
+	@exec $(COMPOSE) logs --follow --tail 100 $(ARGS)
+
+.PHONY: smoke
+smoke: ## Send a payment through the containers and show the hit
+	@exec $(COMPOSE) run --rm --no-deps -T smoke
+
+.PHONY: image
+image: ## Build the image (and Flower's, with COMPOSE_PROFILES=flower)
+	@docker build --tag $(COORDINATOR_IMAGE) --target coordinator .
+	@case ",$${COMPOSE_PROFILES:-}," in \
+		*,flower,* | *,monitoring,*) docker build --tag $(FLOWER_IMAGE) --target flower . ;; \
+	esac
+
+.PHONY: test-docker
+test-docker: $(VENV)/.test image ## Run the cluster's tests with its nodes in containers
+	@COORDINATOR_CLUSTER=containers exec $(BIN)/python -m pytest tests/acceptance/cluster $(ARGS)
 
 ## Working on it
 
@@ -71,6 +115,14 @@ fuzz: $(VENV)/.test ## Try 100,000 hostile inputs (FUZZ_INPUTS=N)
 audit: $(VENV)/.quality ## Ask the advisory database about what is installed (needs the network)
 	@exec $(BIN)/pip-audit --require-hashes --disable-pip -r requirements/base.txt $(ARGS)
 
+.PHONY: bench
+bench: $(VENV)/.bench ## Measure it beside its peers (ARGS="--quick", ARGS="--group reads")
+	@exec $(BIN)/python -m bench $(ARGS)
+
+.PHONY: chaos
+chaos: $(VENV)/.development ## Break the running system on purpose, under traffic, and judge it
+	@exec $(BIN)/python -m workers.chaos $(ARGS)
+
 .PHONY: quality
 quality: $(VENV)/.quality ## Look for mistakes: ruff, mypy, import contracts, bandit
 	@$(BIN)/ruff check
@@ -85,7 +137,7 @@ format: $(VENV)/.quality ## Put every file into ruff's format
 	@$(BIN)/ruff format
 
 # The order matters: each file keeps to what the ones before it have pinned.
-LOCKED := tools base development test quality
+LOCKED := tools base development image flower test quality bench
 # `make lock UPGRADE=1` looks for newer versions; without it, what still fits stays.
 .PHONY: lock
 lock: $(VENV)/.tools ## Compile requirements/*.in to pinned, hashed files (UPGRADE=1 for newer)
@@ -130,7 +182,7 @@ $(VENV)/.tools: requirements/tools.txt | $(BIN)/python
 
 # uv takes seconds where pip takes a minute. Where it finds no way out (pip's settings, not uv's, may
 # name the mirror and its certificate), pip does the same.
-$(VENV)/.development $(VENV)/.test $(VENV)/.quality: $(VENV)/.%: requirements/%.txt $(VENV)/.tools
+$(VENV)/.development $(VENV)/.test $(VENV)/.quality $(VENV)/.bench: $(VENV)/.%: requirements/%.txt $(VENV)/.tools
 	@echo 'Installing $< ...'
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $< || $(PIP) -r $<
 	@touch $@

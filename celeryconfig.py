@@ -1,5 +1,7 @@
 """Celery's settings as data. What the environment decides comes from the Django settings."""
 
+import sys
+
 from django.conf import settings
 
 broker_url = settings.CELERY_BROKER_URL
@@ -38,3 +40,8 @@ task_routes = {
 enable_utc = True
 timezone = "UTC"
 worker_hijack_root_logger = False
+
+# Celery would close the database's connections around every task, and a new one costs more than all
+# else that a lone event needs. workers/lifecycle.py lets Django decide, as it does for requests:
+# by CONN_MAX_AGE, and with a health check.
+CELERY_DB_REUSE_MAX = sys.maxsize

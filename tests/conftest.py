@@ -17,6 +17,7 @@ from coordinator.settings import base, caches
 from tests.databases import default_database, emptied, migrated_test_database
 from tests.processes import Server, ServerMissing
 from tests.servers import MemcachedServer, PostgresServer, RedisServer
+from workers.stack.servers_of_a_run import check_installed
 
 AnyServer = TypeVar("AnyServer", bound=Server)
 
@@ -34,6 +35,17 @@ def running(server: AnyServer) -> Iterator[AnyServer]:
         pytest.skip(str(missing))
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def servers_installed() -> None:
+    """Skip (fail in CI), and say what to do, if a server's program is missing."""
+    try:
+        check_installed()
+    except ServerMissing as missing:
+        if os.environ.get("CI"):
+            pytest.fail(str(missing), pytrace=False)
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,16 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from coordinator.core import cache, clock, filling, warming
+from coordinator.core import cache, clock, filling
 from coordinator.core.resource import Resource, Standing
 from coordinator.core.warming import WarmOutcome
 from coordinator.ledger.models import Ledgered, model_of
 from coordinator.operations.models import Watermark
+from workers import patience
 
 _CHUNK = 200
+# How long one may take at the pace of the budget before what is left counts as failed.
+_CHUNK_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,8 @@ def _look(of: Resource, standings: dict[str, Standing]) -> Chunk:
 
 
 def _warm(of: Resource, standings: dict[str, Standing]) -> Chunk:
-    warmed = warming.keep_warm(of, standings, cause="backfill")
+    until = clock.current().monotonic() + _CHUNK_SECONDS
+    warmed = patience.keep_warm(of, standings, cause="backfill", until=until).warmed
     outcomes = [one.outcome for one in warmed.values()]
     hits = outcomes.count(WarmOutcome.ALREADY)
     warm = hits + outcomes.count(WarmOutcome.WARMED)

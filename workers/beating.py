@@ -68,22 +68,34 @@ class BeatingConsumer(Consumer):
         finally:
             self.timer.cancel(entry)
 
-    def ensure_connected(self, conn: Any) -> Any:
-        """Return the connection once there is one; what it calls each second beats as well."""
-        ensure_connection = conn.ensure_connection
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Let go of a connection that has broken; what is under way goes on meanwhile."""
+        try:
+            super().on_connection_error_after_connected(exc)
+        except AttributeError:
+            # While a task is under way, kombu (5.7) wants to give its message back to the broker by
+            # way of the very connection that it has just forgotten. Nobody catches that, and the
+            # worker would end. The message is somebody's again after the visibility timeout.
+            logger.warning("broker.forgotten", extra={"error": type(exc).__name__})
 
-        def ensure_and_beat(*args: Any, callback: Callable[[], object], **options: Any) -> Any:
+    def ensure_connected(self, conn: Any) -> Any:
+        """Return the connection once there is one; waiting for it, now or later, beats as well."""
+        # Not through ensure_connection alone: a lost connection is also found, and waited for, in
+        # the middle of publishing an event (kombu 5.7).
+        wait_for_it = conn._ensure_connection  # noqa: SLF001  # kombu has no other place to ask
+
+        def wait_and_beat(
+            *args: Any, callback: Callable[[], object] | None = None, **options: Any
+        ) -> Any:
             def each_second() -> None:
                 _answer()
-                callback()
+                if callback is not None:
+                    callback()
 
-            return ensure_connection(*args, callback=each_second, **options)
+            return wait_for_it(*args, callback=each_second, **options)
 
-        conn.ensure_connection = ensure_and_beat
-        try:
-            return super().ensure_connected(conn)
-        finally:
-            del conn.ensure_connection
+        conn._ensure_connection = wait_and_beat  # noqa: SLF001
+        return super().ensure_connected(conn)
 
 
 class BeatingScheduler(PersistentScheduler):

@@ -6,11 +6,10 @@ beat drains it even if nothing ever rings.
 """
 
 import logging
-import time
 
 from kombu.exceptions import OperationalError
 
-from coordinator.core import cache
+from coordinator.core import cache, clock
 from coordinator.errors import CacheUnreachable
 
 logger = logging.getLogger(__name__)
@@ -28,7 +27,7 @@ def ring() -> bool:
 
     Never raises for what the broker or the cache do: the change is in the log, and the beat comes.
     """
-    if time.monotonic() < _quiet_until:
+    if clock.current().monotonic() < _quiet_until:
         return False
     try:
         if not cache.add(_KEY, b"1", _TIMEOUT_SECONDS):
@@ -64,7 +63,7 @@ def _send(countdown: float) -> bool:
     except (OperationalError, OSError) as error:
         # Let whoever comes next try again, after a moment: each try may cost a connect timeout in
         # somebody's request.
-        _quiet_until = time.monotonic() + _QUIET_AFTER_FAILURE_SECONDS
+        _quiet_until = clock.current().monotonic() + _QUIET_AFTER_FAILURE_SECONDS
         cache.clear(_KEY)
         logger.warning("doorbell.unheard", extra={"error": type(error).__name__})
         return False

@@ -1,7 +1,6 @@
 """Keeps warm what no event covers: what is open or fresh, what is read, what a cache has lost."""
 
 import logging
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,8 +12,10 @@ from coordinator.core import clock, conf, resource, warming
 from coordinator.core.entry import CacheEntry
 from coordinator.core.filling import Fresh
 from coordinator.core.resource import Resource, Standing
+from coordinator.core.warming import WarmOutcome
 from coordinator.ledger import queries
 from coordinator.ledger.models import model_of
+from workers import patience
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +34,14 @@ class Round:
 def keep_open_warm(name: str, after: str, seconds: float) -> Round:
     """Warm what is open, or changed within the entry's timeout, and would expire before long.
 
-    Found by chunks of multi-get; only what is missing or due is loaded. Stops after `seconds` and
-    says where to go on: a long list must not hold a worker.
+    Found by chunks of multi-get; only what is missing or due is loaded, at the pace of the budget
+    that beats have. Stops after `seconds` and says where to go on: a long list must not hold a
+    worker.
     """
     of = resource.get(name)
     chunks = queries.open_or_changed(model_of(name), _fresh_since(), int(after or 0), _CHUNK)
-    done = _keep(of, ((str(last), chunk) for last, chunk in chunks), seconds, _outlives_the_round)
+    keyed = ((str(last), chunk) for last, chunk in chunks)
+    done = _keep(of, keyed, after or "0", seconds, _outlives_the_round)
     _log("open.kept_warm", name, done)
     return done
 
@@ -52,7 +55,8 @@ def refill(name: str, before: str, seconds: float) -> Round:
     of = resource.get(name)
     start = datetime.fromisoformat(before) if before else timezone.now() + timedelta(seconds=1)
     chunks = queries.newest_first(model_of(name), _fresh_since(), start, _CHUNK)
-    done = _keep(of, ((last.isoformat(), chunk) for last, chunk in chunks), seconds, None)
+    keyed = ((last.isoformat(), chunk) for last, chunk in chunks)
+    done = _keep(of, keyed, start.isoformat(), seconds, None)
     _log("cache.refilled", name, done)
     return done
 
@@ -69,18 +73,26 @@ def refresh(name: str, identifier: str, loaded_at: float) -> warming.Warmed:
 def _keep(
     of: Resource,
     chunks: Iterable[tuple[str, Mapping[str, Standing]]],
+    start: str,
     seconds: float,
     fresh: Fresh | None,
 ) -> Round:
     done = Round()
-    until = time.monotonic() + seconds
+    until = clock.current().monotonic() + seconds
     for last, standings in chunks:
-        for one in warming.keep_warm(of, standings, cause="beat", fresh=fresh).values():
+        kept = patience.keep_warm(of, standings, cause="beat", until=until, fresh=fresh)
+        for one in kept.warmed.values():
             done.looked_at += 1
             done.outcomes[one.outcome.value] = done.outcomes.get(one.outcome.value, 0) + 1
-        if time.monotonic() >= until:
+        if not kept.all_tried:
+            # The rest of this chunk is for another task; unless upstream let nothing through in all
+            # this time, for then the next beat is soon enough.
+            done.goes_on_after = start if WarmOutcome.WARMED.value in done.outcomes else ""
+            break
+        if clock.current().monotonic() >= until:
             done.goes_on_after = last
             break
+        start = last
     return done
 
 

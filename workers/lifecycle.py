@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from celery.signals import before_task_publish, task_postrun, task_prerun
+from django.db import close_old_connections
 
 from coordinator import correlation
 from coordinator.core import cache
@@ -29,6 +30,7 @@ def begin(task: Any = None, **_: object) -> None:
         # An eager task runs inside somebody's request, whose memory and id are not ours.
         return
     cache.clear_request_tier()
+    close_old_connections()
     stack = ExitStack()
     stack.enter_context(correlation.bind(task.request.get(HEADER) or correlation.new_id()))
     task.request.bound = stack
@@ -40,6 +42,7 @@ def end(task: Any = None, **_: object) -> None:
     if task.request.is_eager:
         return
     cache.clear_request_tier()
+    close_old_connections()
     stack = task.request.get("bound")
     if stack is not None:
         stack.close()

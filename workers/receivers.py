@@ -16,13 +16,11 @@ def ring_on_change(**_: object) -> None:
     doorbell.ring()
 
 
-def refresh_when_due(event: events.Event) -> None:
+def refresh_when_due(event: events.EntryDue) -> None:
     """Have an entry refreshed that a reader found due: by one task, however many readers find it.
 
     The readers keep the present entry, and only what is read is refreshed.
     """
-    if not isinstance(event, events.EntryDue):
-        return
     key = keys.stored_key(event.resource, event.identifier, f"@refresh.{event.loaded_at}")
     if not cache.is_first(key, _REFRESH_TIMEOUT_SECONDS, if_unreachable=False):
         return
@@ -43,4 +41,4 @@ def refresh_when_due(event: events.Event) -> None:
         return
 
 
-events.subscribe(refresh_when_due)
+events.subscribe(refresh_when_due, events.EntryDue)

@@ -232,20 +232,27 @@ def _of_success(change: Change, standing: Standing, warmed: Warmed) -> Ending:
         return Ending(Outcome.WARMED)
     observation = warmed.loaded.observation if warmed.loaded is not None else None
     # Upstream's own version is about the content and none of it; not every event tells one.
-    if isinstance(observation, Observation) and _differs(change, observation.content, "version"):
+    if isinstance(observation, Observation) and _differs(
+        change, standing, observation.content, "version"
+    ):
         return _observed(change, standing, observation)
     if change.applied:
         return Ending(Outcome.WARMED, "order confirmed against upstream")
     return Ending(Outcome.OUT_OF_DATE, "order confirmed against upstream")
 
 
-def _differs(change: Change, content: Mapping[str, object], *apart_from: str) -> bool:
-    """Return True if the ledger's row holds anything else than `content`."""
+def _differs(
+    change: Change, standing: Standing, content: Mapping[str, object], *apart_from: str
+) -> bool:
+    """Return True if the ledger's row holds anything else than `content`, or has moved on."""
     row = model_of(change.resource)._default_manager.filter(number=change.identifier).first()
-    return row is not None and any(
-        getattr(row, column) != value
-        for column, value in content.items()
-        if column not in apart_from
+    return row is not None and (
+        row.revision != standing.revision
+        or any(
+            getattr(row, column) != value
+            for column, value in content.items()
+            if column not in apart_from
+        )
     )
 
 
@@ -254,7 +261,9 @@ def _of_lagging(change: Change, standing: Standing, warmed: Warmed) -> Ending:
         return Ending(reason="upstream lags", again_in_seconds=_backoff(change.attempts))
     observation = warmed.loaded.observation if warmed.loaded is not None else None
     # What changes nothing in the ledger would make a new revision, which lags again, for ever.
-    if not isinstance(observation, Observation) or not _differs(change, observation.content):
+    if not isinstance(observation, Observation) or not _differs(
+        change, standing, observation.content
+    ):
         return _abandoned(change, "upstream contradicts the ledger")
     return _observed(change, standing, observation)
 

@@ -8,7 +8,7 @@ degrade to misses.
 """
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 from django.core.cache import caches
@@ -149,6 +149,15 @@ def add(key: str, value: bytes, timeout_seconds: float) -> bool:
     return cast(bool, _shared().add_or_raise(key, value, timeout_seconds))
 
 
+def add_many(items: Mapping[str, tuple[bytes, float]]) -> Mapping[str, bool]:
+    """Store each value, with its timeout in seconds, where nothing is there, at one go.
+
+    Return for each what `add` would; raise CacheUnreachable if any node did not answer, and then
+    some may be stored.
+    """
+    return cast("Mapping[str, bool]", _shared().add_many_or_raise(items))
+
+
 def is_first(key: str, timeout_seconds: float, *, if_unreachable: bool) -> bool:
     """Return True to the first who asks within the timeout; `if_unreachable` if nobody can say."""
     try:
@@ -193,6 +202,17 @@ def replace(key: str, value: bytes, token: object, timeout_seconds: float) -> bo
 def delete_if_mine(key: str, token: object) -> bool:
     """Delete if what the token stands for is still there; raise CacheUnreachable."""
     return cast(bool, _shared().compare_and_delete(key, token))
+
+
+def delete_those_of_mine(mine: Mapping[str, Callable[[object], bool]]) -> None:
+    """Delete each key whose value is the caller's, as its function says; raise CacheUnreachable.
+
+    By compare-and-delete, so none that has become somebody else's meanwhile; at one go.
+    """
+    there = _shared().get_many_with_tokens(mine)
+    tokens = {key: token for key, (value, token) in there.items() if mine[key](value)}
+    if tokens:
+        _shared().compare_and_delete_many(tokens)
 
 
 def count(key: str, by: int, timeout_seconds: float) -> int | None:

@@ -149,7 +149,7 @@ def decode(data: object, key: EntryKey) -> CacheEntry:
         raise EntryOfAnotherSchema from None
     if header.encoding != ENCODING or header.schema != key.schema:
         raise EntryOfAnotherSchema
-    if not newline or header.name != str(key) or header.state != key.state:
+    if not newline or header.name != key.name or header.state != key.state:
         raise EntryDamaged
     return CacheEntry(
         payload=payload,

@@ -6,6 +6,7 @@ must not raise; if it does, that is logged and the others are still told.
 
 import logging
 from collections.abc import Callable
+from typing import Any, get_args
 
 import msgspec
 
@@ -102,31 +103,38 @@ Event = (
     | LeaseTaken
     | CacheFailed
 )
-Subscriber = Callable[[Event], None]
+Subscriber = Callable[[Any], None]
 
-_subscribers: tuple[Subscriber, ...] = ()
+_KINDS: tuple[type, ...] = get_args(Event)
+# New tuples each time, so that whoever is telling needs no lock.
+_subscribers: dict[type, tuple[Subscriber, ...]] = dict.fromkeys(_KINDS, ())
 
 
-def subscribe(subscriber: Subscriber) -> Callable[[], None]:
-    """Tell `subscriber` of every event from now on; return the function that ends it."""
-    global _subscribers
-    _subscribers = (*_subscribers, subscriber)
+def subscribe(subscriber: Subscriber, *kinds: type) -> Callable[[], None]:
+    """Tell `subscriber` of events from now on; return the function that ends it.
+
+    Of every event, or of those `kinds`: whoever wants one kind costs the others nothing.
+    """
+    of = kinds or _KINDS
+    for kind in of:
+        _subscribers[kind] = (*_subscribers[kind], subscriber)
 
     def unsubscribe() -> None:
-        global _subscribers
-        _subscribers = tuple(one for one in _subscribers if one is not subscriber)
+        for kind in of:
+            left = tuple(one for one in _subscribers[kind] if one is not subscriber)
+            _subscribers[kind] = left
 
     return unsubscribe
 
 
-def heard() -> bool:
-    """Return True if anybody listens: for whoever would build an event for nobody."""
-    return bool(_subscribers)
+def heard(kind: type) -> bool:
+    """Return True if anybody listens to this kind: for who would build an event for nobody."""
+    return bool(_subscribers[kind])
 
 
 def emit(event: Event) -> None:
     """Tell the subscribers; a failing one is logged and never felt by the caller."""
-    for subscriber in _subscribers:
+    for subscriber in _subscribers[type(event)]:
         try:
             subscriber(event)
         except Exception:

@@ -67,8 +67,9 @@ def _fill(
     filled: dict[str, Filled] = {}
     held: dict[str, Lease] = {}
     try:
-        for name, standing in standings.items():
-            got = lease.acquire(resource.name, name, standing.revision, resource.schema)
+        revisions = {name: standing.revision for name, standing in standings.items()}
+        acquired = lease.acquire_many(resource.name, revisions, resource.schema)
+        for name, got in acquired.items():
             if isinstance(got, Lease):
                 held[name] = got
             else:
@@ -78,14 +79,13 @@ def _fill(
         for name, there in find(resource, mine).entries.items():
             if fresh is None or fresh(there):
                 filled[name] = Filled(Filling.FOUND, entry=there)
-                _land(held.pop(name), filled[name])
+        _land(held, filled)
         wanted = {name: standing for name, standing in mine.items() if name not in filled}
-        for name, fetched in loading.fetch(resource, wanted, cause):
-            filled[name] = _keep(resource, name, wanted[name], fetched, cause)
-            _land(held.pop(name), filled[name])
+        for together in loading.fetch_together(resource, wanted, cause):
+            filled |= _keep(resource, wanted, together, cause)
+            _land(held, filled)
     finally:
-        for name, still_held in held.items():
-            _land(still_held, filled.get(name, Filled(Filling.FAILED)))
+        _land(held, {name: filled.get(name, Filled(Filling.FAILED)) for name in held})
     return filled
 
 
@@ -136,24 +136,41 @@ def key_of(resource: Resource, identifier: str, state: str) -> EntryKey:
 
 
 def _keep(
-    resource: Resource, identifier: str, standing: Standing, fetched: loading.Fetched, cause: str
-) -> Filled:
-    loaded = fetched.result
-    if not isinstance(loaded, Loaded):
-        return Filled(Filling.FAILED, error=loaded)
-    new = storing.build(resource, standing, loaded, fetched)
-    if loaded.lags(standing):
-        return Filled(Filling.LAGGED, entry=new, loaded=loaded)
-    key = key_of(resource, identifier, standing.state)
-    result = storing.store(key, new, clock.current().now())
-    stored = result is StoreResult.STORED
-    events.emit(
-        events.EntryWarmed(resource.name, str(key), standing.revision, cause, stored=stored)
+    resource: Resource,
+    standings: Mapping[str, Standing],
+    together: Mapping[str, loading.Fetched],
+    cause: str,
+) -> dict[str, Filled]:
+    """Check what was loaded, and store what passes: all that came together, at one go."""
+    filled: dict[str, Filled] = {}
+    passed: dict[str, tuple[EntryKey, CacheEntry, Loaded]] = {}
+    for name, fetched in together.items():
+        loaded, standing = fetched.result, standings[name]
+        if not isinstance(loaded, Loaded):
+            filled[name] = Filled(Filling.FAILED, error=loaded)
+            continue
+        new = storing.build(resource, standing, loaded, fetched)
+        if loaded.lags(standing):
+            filled[name] = Filled(Filling.LAGGED, entry=new, loaded=loaded)
+        else:
+            passed[name] = key_of(resource, name, standing.state), new, loaded
+    results = storing.store_many(
+        {key: new for key, new, _ in passed.values()}, clock.current().now()
     )
-    if stored or result is StoreResult.NEWER_THERE:
-        return Filled(Filling.STORED, entry=new, loaded=loaded, stored=result)
-    return Filled(Filling.UNSTORED, entry=new, loaded=loaded, stored=result)
+    for name, (key, new, loaded) in passed.items():
+        result = results[key]
+        stored = result is StoreResult.STORED
+        events.emit(events.EntryWarmed(resource.name, str(key), new.revision, cause, stored=stored))
+        kept = stored or result is StoreResult.NEWER_THERE
+        ending = Filling.STORED if kept else Filling.UNSTORED
+        filled[name] = Filled(ending, entry=new, loaded=loaded, stored=result)
+    return filled
 
 
-def _land(held: Lease, filled: Filled) -> None:
-    held.release(filled.entry, filled.error)
+def _land(held: dict[str, Lease], filled: Mapping[str, Filled]) -> None:
+    """Give back those of the leases whose filling has ended."""
+    ended = [name for name in held if name in filled]
+    endings = [(name, filled[name]) for name in ended]
+    lease.release_many((held[name], one.entry, one.error) for name, one in endings)
+    for name in ended:
+        del held[name]

@@ -8,7 +8,9 @@ of one process apart, wakes them without polling, and still works when the cache
 import os
 import threading
 import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
@@ -73,7 +75,10 @@ class Lease:
             return
         self._released = True
         if self.shared:
-            _delete_own(self.key, self.owner)
+            _delete_own({self.key: self.owner})
+        self._land(entry, error)
+
+    def _land(self, entry: CacheEntry | None, error: CoordinatorError | None) -> None:
         self.flight.entry, self.flight.error = entry, error
         with _flights_lock:
             if _flights.get(self.key) is self.flight:
@@ -90,31 +95,76 @@ def acquire(
     and the entry rule keeps it from storing over ours. With the cache unreachable, the flight alone
     decides: one load a process.
     """
-    key = keys.lease_key(resource, identifier, schema)
-    flight = Flight(revision)
-    with _flights_lock:
-        running = _flights.get(key)
-        if running is not None and running.revision >= revision:
-            return running
-        _flights[key] = flight
-    owner = uuid.uuid4().hex
+    return acquire_many(resource, {identifier: revision}, schema)[identifier]
+
+
+def acquire_many(
+    resource: str, revisions: Mapping[str, int], schema: int = 1
+) -> dict[str, Lease | Flight | None]:
+    """Return what `acquire` does for each identifier: what nobody holds, in one round trip."""
+    got: dict[str, Lease | Flight | None] = {}
+    asked: dict[str, Lease] = {}
+    for name, revision in revisions.items():
+        key = keys.lease_key(resource, name, schema)
+        flight = Flight(revision)
+        with _flights_lock:
+            running = _flights.get(key)
+            if running is not None and running.revision >= revision:
+                got[name] = running
+                continue
+            _flights[key] = flight
+        asked[name] = Lease(key, uuid.uuid4().hex, flight, shared=False)
     try:
-        granted, shared = _take(key, owner, revision), True
-    except CacheUnreachable:
-        granted, shared = True, False
+        free = _add_all(asked) if len(asked) > 1 else {}
+        for name, lease in asked.items():
+            granted = _granted(lease, free.get(lease.key, False))
+            events.emit(events.LeaseTaken(resource, name, granted))
+            got[name] = lease if granted else None
+            if not granted:
+                lease.release()
     except BaseException:
-        Lease(key, owner, flight, shared=False).release()
+        for lease in asked.values():
+            lease.release()
         raise
-    events.emit(events.LeaseTaken(resource, identifier, granted))
-    lease = Lease(key, owner, flight, shared=shared)
-    if granted:
-        return lease
-    lease.release()
-    return None
+    return got
 
 
-def _take(key: str, owner: str, revision: int) -> bool:
-    mine = msgspec.json.encode(_Holder(owner, revision))
+def release_many(
+    endings: Iterable[tuple[Lease, CacheEntry | None, CoordinatorError | None]],
+) -> None:
+    """Give each lease back as its `release` does, all of them in two round trips."""
+    # Released while we look: nobody else does, for each lease is one caller's.
+    held = [ending for ending in endings if not ending[0]._released]  # noqa: SLF001  # our own
+    _delete_own({lease.key: lease.owner for lease, _, _ in held if lease.shared})
+    for lease, entry, error in held:
+        lease._released = True  # noqa: SLF001  # our own
+        lease._land(entry, error)  # noqa: SLF001  # our own
+
+
+def _add_all(leases: Mapping[str, Lease]) -> Mapping[str, bool]:
+    timeout = conf.seconds("LEASE_TIMEOUT")
+    try:
+        return cache.add_many({one.key: (_bytes_of(one), timeout) for one in leases.values()})
+    except CacheUnreachable:
+        # Which were added nobody knows: each asks for itself, and knows its own when it sees it.
+        return {}
+
+
+def _bytes_of(lease: Lease) -> bytes:
+    return msgspec.json.encode(_Holder(lease.owner, lease.flight.revision))
+
+
+def _granted(lease: Lease, added: bool) -> bool:
+    """Return whether the lease is the caller's now: in the shared cache, or where there is none."""
+    try:
+        lease.shared = added or _take(lease)
+    except CacheUnreachable:
+        return True
+    return lease.shared
+
+
+def _take(lease: Lease) -> bool:
+    key, mine = lease.key, _bytes_of(lease)
     timeout = conf.seconds("LEASE_TIMEOUT")
     if cache.add(key, mine, timeout):
         return True
@@ -123,23 +173,30 @@ def _take(key: str, owner: str, revision: int) -> bool:
         # It ran out or was given back between the two calls: one more try, then wait like others.
         return cache.add(key, mine, timeout)
     held = _read(there.value)
-    if held is not None and held.revision >= revision:
+    if held is not None and held.owner == lease.owner:
+        return True
+    if held is not None and held.revision >= lease.flight.revision:
         return False
     # Overwrites by compare-and-set: its holder loads for a revision that is the past already (or
     # the bytes are nobody's lease), and waiting for it would only delay the newer one.
     return cache.replace(key, mine, there.token, timeout)
 
 
-def _delete_own(key: str, owner: str) -> None:
-    try:
-        there = cache.get_with_token(key)
-        if there is not None:
-            held = _read(there.value)
-            if held is not None and held.owner == owner:
-                cache.delete_if_mine(key, there.token)
-    except CacheUnreachable:
-        # Nobody can see it now either; it ends with its timeout.
+def _delete_own(owners: Mapping[str, str]) -> None:
+    if not owners:
         return
+    try:
+        cache.delete_those_of_mine(
+            {key: partial(_is_held_by, owner) for key, owner in owners.items()}
+        )
+    except CacheUnreachable:
+        # Nobody can see them now either; they end with their timeout.
+        return
+
+
+def _is_held_by(owner: str, value: object) -> bool:
+    held = _read(value)
+    return held is not None and held.owner == owner
 
 
 def _read(value: object) -> _Holder | None:

@@ -7,7 +7,7 @@ reaches its neighbours.
 
 import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import lru_cache
@@ -53,15 +53,24 @@ def fetch(
 
     `cause` says on whose behalf (read, event, beat, backfill), for the metrics.
     """
+    for together in fetch_together(resource, wanted, cause):
+        yield from together.items()
+
+
+def fetch_together(
+    resource: Resource, wanted: Mapping[str, Standing], cause: str
+) -> Iterator[Mapping[str, Fetched]]:
+    """Yield what `fetch` does, by what came in together: in one answer, or at one moment."""
     if resource.load_many is not None and len(wanted) > 1:
         fetched = _in_bulk(resource.name, resource.load_many, wanted, cause)
-        yield from fetched.items()
+        if fetched:
+            yield fetched
         # Any one of them can have spoilt the request for all: each of those that got no answer is
         # asked for by itself, and spoils only its own.
         wanted = {name: standing for name, standing in wanted.items() if name not in fetched}
     if len(wanted) <= 1:
         for name, standing in wanted.items():
-            yield name, _one(resource, name, standing, cause)
+            yield {name: _one(resource, name, standing, cause)}
         return
     pool = _pool(os.getpid(), int(conf.number("LOAD_CONCURRENCY")))
     # Each load takes the caller's context along: its correlation id, its cause.
@@ -69,8 +78,10 @@ def fetch(
         pool.submit(copy_context().run, _one, resource, name, standing, cause): name
         for name, standing in wanted.items()
     }
-    for future in as_completed(running):
-        yield running[future], future.result()
+    awaited = set(running)
+    while awaited:
+        done, awaited = wait(awaited, return_when=FIRST_COMPLETED)
+        yield {running[future]: future.result() for future in done}
 
 
 def _one(resource: Resource, identifier: str, standing: Standing, cause: str) -> Fetched:

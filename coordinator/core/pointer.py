@@ -11,8 +11,10 @@ docs/decisions/0004. It never enters the request tier.
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -23,6 +25,8 @@ from coordinator.errors import CacheUnreachable
 
 _ATTEMPTS = 8
 _CHECKSUM_DIGITS = 8
+# Twice what the longest state and revision need: foreign bytes are not even looked at.
+_MOST_BYTES = 256
 # Between machines, and memcached's own counts whole seconds. A clock that is further ahead makes
 # its reader ask the ledger; one that is behind believes a pointer for so much longer.
 _CLOCKS_DIFFER_BY_SECONDS = 1
@@ -94,19 +98,27 @@ _decoder = msgspec.json.Decoder(Pointer)
 
 def decode(data: object, key: str) -> Pointer | None:
     """Return the pointer in `data`, or None if it has ended or was not stored here like this."""
-    if not isinstance(data, bytes):
+    if not isinstance(data, bytes) or len(data) > _MOST_BYTES:
         return None
+    read = _read(data, key)
+    if read is None or clock.current().now() > read[1] + _CLOCKS_DIFFER_BY_SECONDS:
+        return None
+    return read[0]
+
+
+# The same bytes under the same key say the same for ever, and nearly every read meets bytes that
+# were met before. What is remembered is what they mean, never what the cache holds.
+@lru_cache(maxsize=16_384)
+def _read(data: bytes, key: str) -> tuple[Pointer, int] | None:
+    """Return the pointer in `data` and when it ends, or None if these are nobody's bytes."""
     checksum, body = data[: _CHECKSUM_DIGITS + 1], data[_CHECKSUM_DIGITS + 1 :]
     if checksum != b"%08x " % crc32(body, crc32(key.encode())):
         return None
     ends_at, _, pointer_body = body.partition(b" ")
     try:
-        if clock.current().now() > int(ends_at) + _CLOCKS_DIFFER_BY_SECONDS:
-            return None
-        pointer: Pointer = _decoder.decode(pointer_body)
+        return _decoder.decode(pointer_body), int(ends_at)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return pointer
 
 
 def suspend(resource: str, identifier: str, revision: int) -> bool:
@@ -228,12 +240,31 @@ def seed(gap: Gap, standing: Standing | None) -> bool:
     return seeded
 
 
-def look(resource: str, identifiers: list[str]) -> dict[str, Pointer]:
-    """Return the pointers that are there, in one round trip a node; none if it can't be reached."""
+class Seen(NamedTuple):
+    """What a look at many pointers showed.
+
+    `absent` are those for which a node said that nothing is there; what is in neither could not be
+    read, or not be asked for.
+    """
+
+    pointers: Mapping[str, Pointer]
+    absent: frozenset[str]
+
+
+def see(resource: str, identifiers: Iterable[str]) -> Seen:
+    """Return which pointers are there, and which are not, in one round trip a node."""
     by_key = {keys.pointer_key(resource, identifier): identifier for identifier in identifiers}
-    found = cache.get_shared(by_key).found
+    found, reachable = cache.get_shared(by_key)
     pointers = {by_key[key]: decode(value, key) for key, value in found.items()}
-    return {name: pointer for name, pointer in pointers.items() if pointer is not None}
+    return Seen(
+        {name: pointer for name, pointer in pointers.items() if pointer is not None},
+        frozenset(by_key.values()).difference(pointers) if reachable else frozenset(),
+    )
+
+
+def look(resource: str, identifiers: list[str]) -> Mapping[str, Pointer]:
+    """Return the pointers that are there, in one round trip a node; none if it can't be reached."""
+    return see(resource, identifiers).pointers
 
 
 def _tell(resource: str, identifier: str, step: str, result: str) -> None:

@@ -36,7 +36,7 @@ def read(resource: Resource, identifier: str, *, allowed: Allowed | None = None)
     load met; what the cache does is never raised.
     """
     started = clock.current().monotonic()
-    if switches.reads_bypass():
+    if switches.reads_bypass(started):
         keys.check_identifier(identifier)
         result = _past_the_cache(resource, [identifier], allowed)[identifier]
         if isinstance(result, CoordinatorError):
@@ -52,7 +52,7 @@ def read(resource: Resource, identifier: str, *, allowed: Allowed | None = None)
         if lookup is None:
             lookup = miss(resource, identifier, first, allowed, deadline(started))
         elif lookup.entry is not None:
-            _refresh_if_due(resource, identifier, lookup.entry)
+            _refresh_if_due(resource, identifier, lookup.entry, clock.current().now())
     return _told(resource, lookup, started)
 
 
@@ -66,7 +66,7 @@ def read_many(
     """
     started = clock.current().monotonic()
     names = [keys.check_identifier(name) for name in dict.fromkeys(identifiers)]
-    if switches.reads_bypass():
+    if switches.reads_bypass(started):
         past = _past_the_cache(resource, names, allowed)
         for result in past.values():
             if isinstance(result, Lookup):
@@ -80,7 +80,7 @@ def read_many(
             missed[name] = one
             continue
         if lookup.entry is not None:
-            _refresh_if_due(resource, name, lookup.entry)
+            _refresh_if_due(resource, name, lookup.entry, clock.current().now())
         results[name] = _told(resource, lookup, started)
     for name, ending in miss_many(resource, missed, allowed, deadline(started)).items():
         results[name] = (
@@ -108,12 +108,13 @@ def _warm(resource: Resource, names: keys.Names, allowed: Allowed | None) -> Loo
         entry = decode(entry_data, key)
     except EntryRefused:
         return None
-    if entry.unfit(current.revision, clock.current().now()):
+    now = clock.current().now()
+    if entry.unfit(current.revision, now):
         return None
     names.last_state = key.state
     if allowed is not None and not allowed(entry.owner):
         return Lookup(Outcome.DENIED, key.name)
-    _refresh_if_due(resource, names.identifier, entry)
+    _refresh_if_due(resource, names.identifier, entry, now)
     return Lookup(Outcome.HIT, key.name, entry)
 
 
@@ -153,8 +154,7 @@ def _unkept(
     return Lookup(Outcome.MISS, name, entry, from_ledger=True)
 
 
-def _refresh_if_due(resource: Resource, identifier: str, entry: CacheEntry) -> None:
-    now = clock.current().now()
+def _refresh_if_due(resource: Resource, identifier: str, entry: CacheEntry, now: float) -> None:
     if now + entry.load_seconds * _LONGEST_LEAD < entry.refresh_after:
         # Too early for any chance to make it due: nearly every read ends here.
         return
@@ -164,15 +164,16 @@ def _refresh_if_due(resource: Resource, identifier: str, entry: CacheEntry) -> N
 
 
 def _told(resource: Resource, lookup: Lookup, started: float) -> Lookup:
-    if events.heard():
+    if events.heard(events.EntryRead):
         events.emit(
+            # By position, at every read: names would take as long again.
             events.EntryRead(
-                resource=resource.name,
-                entry_name=lookup.entry_name,
-                outcome=lookup.outcome.value,
-                from_ledger=lookup.from_ledger,
-                collapsed=lookup.collapsed,
-                seconds=clock.current().monotonic() - started,
+                resource.name,
+                lookup.entry_name,
+                lookup.outcome.value,
+                lookup.from_ledger,
+                lookup.collapsed,
+                clock.current().monotonic() - started,
             )
         )
     return lookup

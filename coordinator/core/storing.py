@@ -2,6 +2,7 @@
 
 import enum
 import random
+from collections.abc import Mapping
 
 from coordinator.core import cache, conf, entry
 from coordinator.core.entry import CacheEntry
@@ -49,17 +50,37 @@ def build(resource: Resource, standing: Standing, loaded: Loaded, fetched: Fetch
 
 def store(key: EntryKey, new: CacheEntry, now: float) -> StoreResult:
     """Store `new` under `key` if it is newer than what is there, by compare-and-set."""
-    data = entry.encode(new, key)
+    return store_many({key: new}, now)[key]
+
+
+def store_many(entries: Mapping[EntryKey, CacheEntry], now: float) -> dict[EntryKey, StoreResult]:
+    """Store each as `store` does: those with nothing there in one round trip."""
+    encoded = {key: entry.encode(new, key) for key, new in entries.items()}
     # memcached counts whole seconds and takes 0 for "never": at least one.
-    timeout = max(1.0, new.expires_at - now)
-    try:
-        result = _store(key, new, data, timeout)
-    except CacheUnreachable:
-        return StoreResult.UNREACHABLE
-    if result is StoreResult.STORED:
-        # Only now: a value that the server rejected must not look found to the rest of this task.
-        cache.remember(key.cache_key, data)
-    return result
+    timeouts = {key: max(1.0, new.expires_at - now) for key, new in entries.items()}
+    added: Mapping[str, bool] = {}
+    if len(entries) > 1:
+        try:
+            added = cache.add_many(
+                {key.cache_key: (data, timeouts[key]) for key, data in encoded.items()}
+            )
+        except CacheUnreachable:
+            # Some node did not answer. Each goes by itself: those of the others are stored.
+            added = {}
+    results = {}
+    for key, new in entries.items():
+        result = StoreResult.STORED
+        if not added.get(key.cache_key, False):
+            try:
+                result = _store(key, new, encoded[key], timeouts[key])
+            except CacheUnreachable:
+                result = StoreResult.UNREACHABLE
+        if result is StoreResult.STORED:
+            # Only now: a value that the server rejected must not look found to the rest of this
+            # task.
+            cache.remember(key.cache_key, encoded[key])
+        results[key] = result
+    return results
 
 
 def _store(key: EntryKey, new: CacheEntry, data: bytes, timeout: float) -> StoreResult:

@@ -41,10 +41,14 @@ _decoder = msgspec.json.Decoder(Switches)
 _memo: _Memo | None = None
 
 
-def current() -> Switches:
-    """Return how the switches are thrown, as this process saw it within the last second."""
+def current(now: float | None = None) -> Switches:
+    """Return how the switches are thrown, as this process saw it within the last second.
+
+    `now` is for whoever has just looked at the monotonic clock.
+    """
     global _memo
-    now = clock.current().monotonic()
+    if now is None:
+        now = clock.current().monotonic()
     memo = _memo
     if memo is None or now >= memo.until:
         memo = _memo = _Memo(_ask(), now + _REMEMBERED_SECONDS)
@@ -56,9 +60,9 @@ def warming_paused() -> bool:
     return current().warming == "paused"
 
 
-def reads_bypass() -> bool:
-    """Return True while reads are to leave the cache alone."""
-    return current().reads == "bypass"
+def reads_bypass(now: float | None = None) -> bool:
+    """Return True while reads are to leave the cache alone; `now` as for `current`."""
+    return current(now).reads == "bypass"
 
 
 def publish(switches: Switches) -> bool:

@@ -129,18 +129,21 @@ def _warmed(standing: Standing, filled: Filled) -> Warmed:
 def confirm(resource: Resource, standings: Mapping[str, Standing]) -> dict[str, Confirmation]:
     """Confirm pointers (rule 5): most by one multi-get, the rest one by one.
 
-    Seeing ``current(q)`` with q at or above the ledger's revision is proof enough; only what is
-    anything else needs a compare-and-set.
+    Seeing ``current(q)`` with q at or above the ledger's revision is proof enough, and where a node
+    says that nothing is there `advance` would do nothing (rule 2); only what is anything else needs
+    a compare-and-set.
     """
     if not standings:
         return {}
-    seen = pointer.look(resource.name, list(standings))
+    seen = pointer.see(resource.name, standings)
     confirmations = {}
     for name, standing in standings.items():
-        there = seen.get(name)
+        there = seen.pointers.get(name)
         if isinstance(there, pointer.Current) and there.revision >= standing.revision:
             newer = there.revision > standing.revision
             confirmations[name] = Confirmation.NEWER if newer else Confirmation.ADVANCED
+        elif name in seen.absent:
+            confirmations[name] = Confirmation.NOTHING_THERE
         else:
             confirmations[name] = pointer.advance(
                 resource.name, name, partial(resource.standing, name)

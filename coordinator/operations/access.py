@@ -21,7 +21,7 @@ def may_look(address: str, headers: Mapping[str, str]) -> bool:
     if expected:
         scheme, _, sent = headers.get("authorization", "").partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(
-            sent.strip().encode(), expected.encode()
+            sent.strip().encode(errors="replace"), expected.encode()
         )
     return _is_loopback(address) and not any(name in headers for name in _FORWARDED)
 

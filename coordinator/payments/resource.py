@@ -13,6 +13,7 @@ from coordinator.errors import CoordinatorError
 from coordinator.ledger.queries import may_seed
 from coordinator.payments import payload, providers, states
 from coordinator.payments.models import Payment
+from coordinator.upstream.errors import UpstreamNotFound
 
 NAME: Final = Payment.resource_name
 
@@ -30,7 +31,10 @@ def standings(numbers: Sequence[str]) -> Mapping[str, Standing]:
 
 def load(number: str, standing: Standing) -> Loaded:
     """Return the payment's details from the provider; raise CoordinatorError if it can't tell."""
-    return loaded(number, providers.current().fetch(standing.upstream_id))
+    try:
+        return loaded(number, providers.current().fetch(standing.upstream_id))
+    except UpstreamNotFound as error:
+        raise _not_found_yet(error) from error
 
 
 def in_bulk(
@@ -41,12 +45,27 @@ def in_bulk(
     def load_many(wanted: Mapping[str, Standing]) -> Mapping[str, LoadResult]:
         found = fetch_many([standing.upstream_id for standing in wanted.values()])
         return {
-            number: answer if isinstance(answer, CoordinatorError) else loaded(number, answer)
+            number: _result(number, answer)
             for number, standing in wanted.items()
             if (answer := found.get(standing.upstream_id)) is not None
         }
 
     return load_many
+
+
+def _result(number: str, answer: providers.Found | CoordinatorError) -> LoadResult:
+    if isinstance(answer, UpstreamNotFound):
+        return _not_found_yet(answer)
+    return answer if isinstance(answer, CoordinatorError) else loaded(number, answer)
+
+
+def _not_found_yet(error: UpstreamNotFound) -> UpstreamNotFound:
+    """Return the error for a payment that the ledger knows: one that trying again can cure.
+
+    The ledger has it from the provider's own events. Its reads lag behind those at times, and just
+    after a payment was made they say that there is none.
+    """
+    return UpstreamNotFound(error.detail, permanent=False)
 
 
 def loaded(number: str, found: providers.Found) -> Loaded:

@@ -100,7 +100,7 @@ def draw(
 ) -> RenderableType:
     """Return the report for people."""
     table = Table(title="What happened", title_justify="left")
-    table.add_column("fault")
+    table.add_column("fault", no_wrap=True)
     table.add_column("times", justify="right")
     table.add_column("as usual after", justify="right")
     table.add_column("what it was", style="dim")
@@ -109,7 +109,8 @@ def draw(
         after = "-" if seconds is None else f"{seconds:.1f} s"
         table.add_row(tally.fault.name, str(tally.injected), after, tally.fault.name.what)
     lines = [
-        f"{report.changes:,} changes, {report.settled:,} settled, {report.lost} lost",
+        f"{report.changes:,} changes, {report.settled:,} settled ({_abandoned()} of them "
+        f"abandoned), {report.lost} lost",
         f"{report.reads:,} reads, {report.stale_reads} stale; {report.stale_reads_cache_faults} "
         f"more while the cache was at fault, at most for {report.longest_staleness_s} s",
         f"{report.user_errors} errors for users; {judge.turned_away} told to come back (503 with "
@@ -118,6 +119,10 @@ def draw(
         f"{report.upstream_budget_rps} that it permits",
     ]
     return Group(table, *lines, *_verdict(report), *_evidence(judge, untold))
+
+
+def _abandoned() -> int:
+    return Change.objects.filter(outcome=Outcome.ABANDONED).count()
 
 
 def _verdict(report: Report) -> list[Text]:

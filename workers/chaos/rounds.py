@@ -9,6 +9,8 @@ from workers.chaos.site import NotInjected, Site
 
 _BREATH_SECONDS = 0.5
 _LAST_RECOVERY_SECONDS = 30.0
+# Shorter, and the one would always be felt while the next is measured.
+_SHORTEST_SHARE_SECONDS = 6.0
 
 
 @dataclass(slots=True)
@@ -40,15 +42,14 @@ class Rounds:
     def go_on(self, seconds: float) -> None:
         """Let faults happen for so long; the order of each round is drawn.
 
-        Each has its share of the time to be recovered from; if it needs longer, the next one comes
-        all the same.
+        Each has its share of the time to happen and to be recovered from; if it needs longer, the
+        next one comes all the same. A short run has time for some of them only.
         """
         end = time.monotonic() + seconds
-        share = seconds / len(self.tallies)
+        share = max(seconds / len(self.tallies), _SHORTEST_SHARE_SECONDS)
         while True:
             for tally in self._site.rng.sample([*self.tallies.values()], len(self.tallies)):
                 began = time.monotonic()
-                # One that would not end in time is left out, unless it has not been seen at all.
                 if began >= end:
                     return
                 self._happen(tally, end - began)

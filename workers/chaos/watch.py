@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from coordinator.ledger import queue
+from coordinator.ledger.queue import Backlog
 from workers.chaos.judge import Judge
 
 #: No shorter wait is trusted, however well the calm went: the machine has little to spare.
@@ -23,11 +24,13 @@ class Usual:
     lowest_ratio: float = 1.0
 
     def __str__(self) -> str:
-        return f"changes wait {self.oldest_seconds:.1f} s, {self.lowest_ratio:.0%} of reads are hits"
+        return (
+            f"changes wait {self.oldest_seconds:.1f} s, {self.lowest_ratio:.0%} of reads are hits"
+        )
 
 
 class Watch:
-    """Looks at the backlog and at what readers get. For one thread; `all_run` says of programs."""
+    """Looks at the backlog, at what readers get, and whether `all_run`. For one thread."""
 
     every_seconds = 0.2
 
@@ -35,11 +38,14 @@ class Watch:
         self,
         judge: Judge,
         all_run: Callable[[], bool],
+        *,
+        backlog: Callable[[], Backlog] = queue.backlog,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.usual = Usual()
         self._judge = judge
         self._all_run = all_run
+        self._backlog = backlog
         self._clock = clock
         self._learning = False
         self._looked_at = float("-inf")
@@ -55,7 +61,7 @@ class Watch:
         if now - self._looked_at < self.every_seconds:
             return
         self._looked_at = now
-        backlog, lately = queue.backlog(), self._judge.lately()
+        backlog, lately = self._backlog(), self._judge.lately()
         if self._learning:
             self.usual.oldest_seconds = max(self.usual.oldest_seconds, backlog.oldest_seconds)
             if lately.reads >= _FEWEST_READS:

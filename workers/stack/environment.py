@@ -57,6 +57,7 @@ def compose(
         "HOST": HOST,
         "PORT": str(web),
         "WEB_WORKERS": str(options.size.web),
+        "WEB_THREADS": "16",
         "WORKER_THREADS": str(options.size.threads),
         "BEAT_SCHEDULE": str(directory / "beat"),
         "SIMULATOR_PORT": str(simulator),

@@ -200,12 +200,18 @@ class Connection(Client):
         An answer is STORED, NOT_STORED, EXISTS, NOT_FOUND, or starts with SERVER_ERROR for a value
         that was refused. One round trip for up to a thousand.
         """
-        tail = b" " + cas if cas else b""
+        return self.store_each(verb, [(command, expire, cas) for command in commands])
+
+    def store_each(
+        self, verb: bytes, commands: Sequence[tuple[Command, int, bytes]]
+    ) -> list[bytes]:
+        """Store as `store` does, each command with a timeout and a number of its own."""
         answers: list[bytes] = []
         for batch in _batches(commands):
             lines = [
-                b"%b %b %d %d %d%b\r\n%b\r\n" % (verb, key, flags, expire, len(data), tail, data)
-                for key, flags, data in batch
+                b"%b %b %d %d %d%b\r\n%b\r\n"
+                % (verb, key, flags, expire, len(data), b" " + cas if cas else b"", data)
+                for (key, flags, data), expire, cas in batch
             ]
             self._send(b"".join(lines))
             answers += self._receive_answers(len(batch))

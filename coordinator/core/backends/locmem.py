@@ -5,7 +5,7 @@ stored value through a reference, and development refuses the types that product
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,6 +67,13 @@ class LocMemCache(DjangoLocMemCache):
         """
         found = self._read(key, version)
         return None if found is None else (self._decode(found, "get_with_token"), Token(found))
+
+    def get_many_with_tokens(
+        self, keys: Iterable[str], version: int | None = None
+    ) -> dict[str, tuple[Any, Token]]:
+        """Return what `get_with_token` does for each key that is there."""
+        found = {key: self.get_with_token(key, version) for key in keys}
+        return {key: there for key, there in found.items() if there is not None}
 
     def has_key(self, key: str, version: int | None = None) -> bool:
         """Return True if `get` would find a value."""
@@ -141,6 +148,12 @@ class LocMemCache(DjangoLocMemCache):
         """Store the value if nothing is there. Return False if something is."""
         return self.add(key, value, timeout, version)
 
+    def add_many_or_raise(
+        self, items: Mapping[str, tuple[Any, float]], version: int | None = None
+    ) -> dict[str, bool]:
+        """Store each value, with its timeout, where nothing is there; return for each if it was."""
+        return {key: self.add(key, *item, version) for key, item in items.items()}
+
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
         """Add `delta` to the integer there, and return the sum. The timeout stays.
 
@@ -189,6 +202,13 @@ class LocMemCache(DjangoLocMemCache):
         key = self.make_and_validate_key(key, version=version)
         with self._lock:
             return self._is_still(key, token) and self._delete(key)
+
+    def compare_and_delete_many(
+        self, tokens: Mapping[str, Token], version: int | None = None
+    ) -> None:
+        """Delete each key whose token's value is still there."""
+        for key, token in tokens.items():
+            self.compare_and_delete(key, token, version)
 
     def _is_still(self, key: str, token: object) -> bool:
         if not isinstance(token, Token):

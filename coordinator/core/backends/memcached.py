@@ -8,6 +8,7 @@ must tell "refused" from "not known".
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.cache.backends.base import (
@@ -24,9 +25,17 @@ from coordinator.core.backends.node import Node
 from coordinator.core.backends.observing import Trouble, report
 from coordinator.core.backends.options import limits
 from coordinator.core.backends.serde import FOREIGN, decode, encode
-from coordinator.core.backends.tokens import Token, compare_and_store, fetch_with_time
+from coordinator.core.backends.tokens import (
+    Token,
+    compare_and_delete_each,
+    compare_and_store,
+    fetch_many_with_time,
+    fetch_with_time,
+)
 from coordinator.errors import CacheUnreachable
 
+# Pointers and entries of those that are read most.
+_KEYS_REMEMBERED = 32_768
 _unsendable = re.compile(r"[\x00-\x20\x7f]").search
 
 T = TypeVar("T")
@@ -50,6 +59,8 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         if not servers or not all(servers):
             raise ImproperlyConfigured(f"A memcached cache needs servers in LOCATION: {server!r}")
         self._nodes = ring.shared(servers, limits(params.get("OPTIONS") or {}, len(servers)))
+        # The name decides the key for ever, and making one costs a tenth of a round trip.
+        self._wire_key = lru_cache(maxsize=_KEYS_REMEMBERED)(self._make_wire_key)
 
     @property
     def _cache(self) -> ring.Nodes:
@@ -60,7 +71,7 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
 
     # -- keys --------------------------------------------------------------------------------------
 
-    def _wire_key(self, key: str, version: int | None) -> bytes:
+    def _make_wire_key(self, key: str, version: int | None) -> bytes:
         """Return the key as sent. Raise InvalidCacheKey as Django does, and if its bytes overflow.
 
         Django's own check takes longer than the rest of a read's Python; it is only asked when a
@@ -177,6 +188,43 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         # does, and from then on get, add and cas find nothing there.
         return self._compare_and_store("compare_and_delete", command, token, -1)
 
+    def get_many_with_tokens(
+        self, keys: Iterable[str], version: int | None = None
+    ) -> dict[str, tuple[Any, Token]]:
+        """Return what `get_with_token` does for each key that is there, in one round trip a node.
+
+        Raise CacheUnreachable if any node did not answer.
+        """
+        names = {self._wire_key(key, version): key for key in keys}
+        found: dict[str, tuple[Any, Token]] = {}
+        for node, wires in self._placed(names).items():
+            items, asked_at = node.run("get_many_with_tokens", fetch_many_with_time, wires)
+            for wire, item in items.items():
+                found[names[wire]] = decode(item[0], item[1]), Token(node, item, asked_at)
+        return found
+
+    def compare_and_delete_many(
+        self, tokens: Mapping[str, Token], version: int | None = None
+    ) -> None:
+        """Delete each key whose token's value is still there, in one round trip a node.
+
+        Raise CacheUnreachable if any node did not answer; others may be deleted all the same.
+        """
+        by_wire = {self._wire_key(key, version): token for key, token in tokens.items()}
+        for node, wires in self._placed(by_wire).items():
+            mine = {wire: by_wire[wire] for wire in wires if by_wire[wire].node is node}
+            if mine:
+                node.run("compare_and_delete_many", compare_and_delete_each, mine, -1)
+
+    def _placed(self, wires: Collection[bytes]) -> ring.Shares:
+        """Return the keys by their nodes; raise CacheUnreachable if any has no node now."""
+        if not wires:
+            return {}
+        shares, unplaced = self._nodes.shares(wires)
+        if unplaced is not None:
+            raise unplaced
+        return shares
+
     def _compare_and_store(
         self, operation: str, command: Command, token: object, expire: int
     ) -> bool:
@@ -242,6 +290,27 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         Raise CacheUnreachable if the node did not answer; the value may be stored all the same.
         """
         return self._store(b"add", key, value, timeout, version)
+
+    def add_many_or_raise(
+        self, items: Mapping[str, tuple[Any, float]], version: int | None = None
+    ) -> dict[str, bool]:
+        """Store each value, with its timeout, where nothing is there; in one round trip a node.
+
+        Return for each whether it was stored. Raise CacheUnreachable if any node did not answer;
+        others may be stored all the same.
+        """
+        names = {self._wire_key(key, version): key for key in items}
+        stored: dict[str, bool] = {}
+        for node, wires in self._placed(names).items():
+            commands = []
+            for wire in wires:
+                value, timeout = items[names[wire]]
+                command = Command(wire, *encode(value))
+                commands.append((command, self.get_backend_timeout(timeout), b""))
+            answers = node.run("add_many", Connection.store_each, b"add", commands)
+            for wire, answer in zip(wires, answers, strict=True):
+                stored[names[wire]] = self._is_stored(node, "add_many", answer)
+        return stored
 
     def _store(self, verb: bytes, key: str, value: Any, timeout: Any, version: int | None) -> bool:
         wire = self._wire_key(key, version)

@@ -1,6 +1,7 @@
 """What stands for a value that was read from memcached, so that it, and only it, is replaced."""
 
 import time
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from coordinator.core.backends.connection import Command, Connection, Item
@@ -21,6 +22,32 @@ def fetch_with_time(connection: Connection, key: bytes) -> tuple[Item, float] | 
     asked_at = time.monotonic()
     item = connection.fetch_with_cas((key,)).get(key)
     return None if item is None else (item, asked_at)
+
+
+def fetch_many_with_time(
+    connection: Connection, keys: Collection[bytes]
+) -> tuple[dict[bytes, Item], float]:
+    """Return the items that are there, with their numbers, and when they were asked for."""
+    asked_at = time.monotonic()
+    return connection.fetch_with_cas(keys), asked_at
+
+
+def compare_and_delete_each(
+    connection: Connection, tokens: Mapping[bytes, Token], expired: int
+) -> dict[bytes, bytes]:
+    """Let each key expire whose token's item is still there; return the server's answers.
+
+    In one round trip, and one more for each token that is older than this connection.
+    """
+    young = {key: one for key, one in tokens.items() if connection.opened_at <= one.asked_at}
+    answers = connection.store_each(
+        b"cas", [(Command(key, 0, b""), expired, one.item[2]) for key, one in young.items()]
+    )
+    return dict(zip(young, answers, strict=True)) | {
+        key: compare_and_store(connection, Command(key, 0, b""), one, expired)
+        for key, one in tokens.items()
+        if key not in young
+    }
 
 
 def compare_and_store(connection: Connection, command: Command, token: Token, expire: int) -> bytes:

@@ -9,9 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from django.db import connections
+from django.db import DatabaseError, connections
 
 logger = logging.getLogger(__name__)
 
@@ -48,25 +49,19 @@ class Check:
 
     def _run(self, running: "Future[Finding]") -> None:
         began = time.monotonic()
-        found = Finding(False)
         try:
-            found = self._found()
-        finally:
-            with self._lock:
-                self._running = None
-            running.set_result(Finding(found.ok, found.details, time.monotonic() - began))
-
-    def _found(self) -> Finding:
-        try:
-            return self._look()
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is an answer
+            found = self._look()
+        except BaseException as error:  # noqa: BLE001  # whatever it is, it is an answer
             # The kind alone: a text may name hosts and users.
             kind = type(error).__name__
             logger.warning("health.check_failed", extra={"check": self.name, "error": kind})
-            return Finding(False, {"error": kind})
-        finally:
+            found = Finding(False, {"error": kind})
+        with suppress(DatabaseError):
             # This thread's own: a new one each time, which is what the next request may need too.
             connections.close_all()
+        with self._lock:
+            self._running = None
+        running.set_result(Finding(found.ok, found.details, time.monotonic() - began))
 
 
 def findings(checks: Iterable[Check], timeout_seconds: float) -> dict[str, Finding]:

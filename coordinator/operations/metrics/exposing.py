@@ -32,7 +32,11 @@ def expose(accept: str = "", *, asking: bool = True) -> Exposed:
 
     With `asking` the ledger is asked too: one kind of process needs to do that.
     """
-    encode, content_type = choose_encoder(accept)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):
+        # What the library (0.26) makes of a version that is none.
+        encode, content_type = choose_encoder("")
     return Exposed(encode(registry(asking=asking)), content_type)
 
 

@@ -41,7 +41,8 @@ def start() -> None:
     _fed = True
     for one in resource.registered():
         _begin_at_zero(one.name)
-    core.subscribe(on_core)
+    for kind, count in _OF_CORE.items():
+        core.subscribe(count, kind)
     upstream.subscribe(on_upstream)
     backends.observe(on_cache_trouble)
     changes_ended.connect(on_changes_ended, dispatch_uid="coordinator.operations.metrics")
@@ -53,13 +54,6 @@ def breakers() -> Mapping[str, str]:
 
 
 # -- the core ----------------------------------------------------------------------------------
-
-
-def on_core(event: core.Event) -> None:
-    """Count one event of the core."""
-    count = _OF_CORE.get(type(event))
-    if count is not None:
-        count(event)
 
 
 def _loaded(event: core.LoadFinished) -> None:

@@ -1,5 +1,24 @@
 """Fixtures for tests of the ledger on real databases."""
 
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from coordinator.ledger.signals import payment_state_changed
 from tests.support.fixtures import no_cache, receivers_as_they_were
 
 __all__ = ["no_cache", "receivers_as_they_were"]
+
+
+@pytest.fixture
+def rung() -> Iterator[list[dict[str, Any]]]:
+    """Return the list of what `payment_state_changed` was sent with."""
+    heard: list[dict[str, Any]] = []
+
+    def hear(**said: Any) -> None:
+        heard.append(said)
+
+    payment_state_changed.connect(hear, weak=False)
+    yield heard
+    payment_state_changed.disconnect(hear)

@@ -418,12 +418,14 @@ def test_warm_entries_are_served_while_upstream_is_down(
     assert site.read(f"{paid}/", bearer()).status_code == 200
 
 
-def test_a_payment_that_the_provider_has_lost_is_a_502(
+def test_a_payment_that_the_provider_does_not_know_yet_is_a_503_that_says_when_to_come_back(
     site: Site, simulator: SimulatorServer
 ) -> None:
     site.told(simulator, simulator.pay("EDX-9001"))
     Payment.objects.update(upstream_id="pi_gone")
-    assert site.read("EDX-9001/", bearer()).status_code == 502
+    answer = site.read("EDX-9001/", bearer())
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_without_a_database_the_answer_is_503(

@@ -265,6 +265,17 @@ def test_failures_that_say_nothing_of_the_payment_never_abandon_it(
     assert settle_again().endings == {"warmed": 1}
 
 
+def test_the_last_attempt_is_not_used_up_by_a_failure_that_says_nothing_of_the_payment(
+    upstream: Upstream, settings: Settings
+) -> None:
+    settings.COORDINATOR_SETTLE_ATTEMPTS = 2
+    record("processing", at=1)
+    for error in (UpstreamDown(), CircuitOpen(), CircuitOpen()):
+        upstream.fails_once("EDX-1", error)
+        assert settle_again().endings == {"postponed": 1}
+    assert settle_again().endings == {"warmed": 1}
+
+
 def test_a_payload_that_the_cache_refuses_is_abandoned(
     memcached: MemcachedServer, upstream: Upstream
 ) -> None:

@@ -47,6 +47,22 @@ def test_an_upstream_that_says_so_in_the_end_is_right_and_the_ledger_is_told(
     assert (lookup.outcome, lookup.entry_name) == (Outcome.HIT, "payment.EDX-1.canceled")
 
 
+def test_what_is_observed_carries_the_correlation_id_of_the_event_that_led_to_it(
+    upstream: Upstream, settings: Settings
+) -> None:
+    settings.COORDINATOR_LAG_ATTEMPTS = 1
+    for number in (1, 2):
+        record("succeeded", at=2, number=f"EDX-{number}", correlation_id=f"event-{number}")
+    upstream.says("EDX-1", saying("canceled", "EDX-1"))
+    upstream.says("EDX-2", saying("canceled", "EDX-2"))
+    settle()
+    observed = Change.objects.filter(event_type="observed")
+    assert dict(observed.values_list("identifier", "correlation_id")) == {
+        "EDX-1": "event-1",
+        "EDX-2": "event-2",
+    }
+
+
 def test_a_change_while_upstream_lags_has_the_last_word(
     upstream: Upstream, settings: Settings
 ) -> None:
@@ -63,6 +79,23 @@ def test_a_change_while_upstream_lags_has_the_last_word(
     assert not Change.objects.filter(event_type="observed").exists()
     settle_again()
     assert states() == {"superseded": 1, "warmed": 1}
+
+
+def test_an_event_that_says_what_upstream_says_already_supersedes_and_abandons_nothing(
+    upstream: Upstream, settings: Settings
+) -> None:
+    settings.COORDINATOR_LAG_ATTEMPTS = 1
+    record("processing", at=1)
+
+    def ahead(_identifier: str, _standing: object) -> Loaded:
+        record("succeeded", at=2)
+        return saying("succeeded")
+
+    upstream._scripts["EDX-1"].append(ahead)
+    settle()
+    settle_again()
+    assert states() == {"superseded": 1, "warmed": 1}
+    assert payment().revision == 2
 
 
 def test_a_contradiction_that_nobody_can_record_is_abandoned(

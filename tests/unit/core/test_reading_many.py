@@ -7,7 +7,7 @@ from coordinator.core.keys import InvalidIdentifier
 from coordinator.core.reading import Lookup, Outcome
 from coordinator.core.resource import Loaded
 from coordinator.errors import CoordinatorError
-from tests.support.things import Things, own
+from tests.support.things import Things, nobody, own
 from tests.support.upstream import Upstream
 
 
@@ -42,6 +42,14 @@ def test_each_is_answered_by_itself_and_in_the_order_asked_for(
         "T-5": "upstream_down",
     }
     assert sorted(upstream.calls) == ["T-1", "T-2", "T-5"], "T-1 when it was warmed"
+
+
+def test_a_stranger_sees_nothing_of_those_that_are_warm(things: Things) -> None:
+    things.warm("T-1")
+    things.warm("T-2", "open")
+    results = reading.read_many(things.resource, ["T-1", "T-2"], allowed=nobody)
+    assert outcomes(results) == {"T-1": "denied", "T-2": "denied"}
+    assert [getattr(one, "entry", None) for one in results.values()] == [None, None]
 
 
 def test_the_warm_ones_ask_neither_upstream_nor_the_ledger(

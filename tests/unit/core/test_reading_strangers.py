@@ -43,6 +43,15 @@ def test_a_stranger_sees_nothing_of_a_warm_entry(things: Things) -> None:
     assert (lookup.outcome, lookup.entry) == (Outcome.DENIED, None)
 
 
+def test_a_stranger_sees_nothing_of_a_warm_entry_that_the_ledger_had_to_name(
+    things: Things,
+) -> None:
+    things.warm("T-1")
+    pointer.suspend("thing", "T-1", 2)
+    lookup = read(things.resource, "T-1", allowed=nobody)
+    assert (lookup.outcome, lookup.entry) == (Outcome.DENIED, None)
+
+
 @pytest.mark.parametrize("there", ["suspended", "current", "nothing"])
 def test_a_stranger_never_costs_upstream_a_request(
     things: Things, upstream: Upstream, there: str

@@ -1,5 +1,7 @@
 """Warming: the entry is in the shared cache, and the pointer says so, before anyone asks."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from coordinator.core import cache, events, keys, lease, pointer, reading, warming
@@ -133,16 +135,16 @@ def test_what_was_stored_while_the_lease_was_being_taken_is_not_loaded_again(
     things: Things, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     things.change("T-1", "paid")
-    plain, calls = lease.acquire, []
+    plain, calls = lease.acquire_many, []
 
-    def acquire(resource: str, identifier: str, revision: int, schema: int) -> object:
-        calls.append(identifier)
+    def acquire_many(resource: str, revisions: Mapping[str, int], schema: int) -> object:
+        calls.append(revisions)
         if len(calls) == 1:
             # Between our look and our lease somebody else loads, stores, and gives it back.
             reading.read(things.resource, "T-1")
-        return plain(resource, identifier, revision, schema)
+        return plain(resource, revisions, schema)
 
-    monkeypatch.setattr(lease, "acquire", acquire)
+    monkeypatch.setattr(lease, "acquire_many", acquire_many)
     warmed = warm(things)
     assert warmed.warm
     assert len(calls) == 2

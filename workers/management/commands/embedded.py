@@ -16,6 +16,7 @@ from workers.embedded import adapting, screen, system, welcome
 from workers.embedded.interrupts import interruptible
 from workers.embedded.options import Options
 from workers.embedded.shopping import Party, credential, telling
+from workers.showing.arguments import count, port, positive
 from workers.showing.measuring import Figures
 from workers.showing.troubles import TroubleHandler, Troubles
 
@@ -30,8 +31,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         add, default = parser.add_argument, Options()
-        add("--port", type=_port, default=default.port, help="0: any free one (%(default)s)")
-        add("--seconds", type=_positive, help="end by itself after so long; else on Ctrl-C")
+        add("--port", type=port, default=default.port, help="0: any free one (%(default)s)")
+        add("--seconds", type=positive, help="end by itself after so long; else on Ctrl-C")
         add("--json", action="store_true", help="no table; the summary as JSON, on the last line")
         add(
             "--without-warming",
@@ -39,11 +40,11 @@ class Command(BaseCommand):
             help="the same traffic with receivers, settling and beats off, for comparison",
         )
         add("--seed", default=default.seed, help="repeats a run; else each one is different")
-        add("--rate", type=_positive, default=default.rate, help="payments a second (%(default)s)")
-        add("--shoppers", type=_count, default=default.shoppers, help="at a time (%(default)s)")
+        add("--rate", type=positive, default=default.rate, help="payments a second (%(default)s)")
+        add("--shoppers", type=count, default=default.shoppers, help="at a time (%(default)s)")
         add(
             "--latency-ms",
-            type=_positive,
+            type=positive,
             default=default.latency_ms,
             help="the provider takes so long to answer, and up to a quarter more (%(default)s)",
         )
@@ -118,24 +119,3 @@ def _logging(troubles: Troubles, path: Path | None, *, to_terminal: bool) -> Ite
         handler.setFormatter(PlainFormatter())
     with adapting.logging_to(handlers):
         yield
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return port
-
-
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1e9:
-        raise argparse.ArgumentTypeError("it must be above 0")
-    return number
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("it must be at least 1")
-    return number

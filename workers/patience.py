@@ -1,0 +1,49 @@
+"""Warms many things at the pace that the budget allows: what has to wait is waited for."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from coordinator.core import clock, warming
+from coordinator.core.filling import Fresh
+from coordinator.core.resource import Resource, Standing
+from coordinator.core.warming import Warmed
+
+
+class Kept(NamedTuple):
+    """How each one ended; `all_tried` is False if time was up before upstream could be asked."""
+
+    warmed: Mapping[str, Warmed]
+    all_tried: bool
+
+
+def keep_warm(
+    of: Resource,
+    standings: Mapping[str, Standing],
+    *,
+    cause: str,
+    until: float,
+    fresh: Fresh | None = None,
+) -> Kept:
+    """Warm as `warming.keep_warm` does, and those once more that upstream was not asked for.
+
+    Nobody waits for a beat's or a backfill's loads, so the budget refuses them at once when it is
+    spent, and says when to come again: the same holds of a circuit that is open. That is waited for
+    until `until`, by the clock's monotonic time.
+    """
+    warmed: dict[str, Warmed] = {}
+    while True:
+        warmed |= warming.keep_warm(of, standings, cause=cause, fresh=fresh)
+        pauses = {name: pause for name in standings if (pause := _pause(warmed[name])) is not None}
+        pause = max(pauses.values(), default=0.0)
+        if not pauses or clock.current().monotonic() + pause >= until:
+            return Kept(warmed, not pauses)
+        clock.current().wait(pause)
+        # They may have moved meanwhile. What an entry claims is read before its load.
+        standings = of.standings(list(pauses))
+
+
+def _pause(one: Warmed) -> float | None:
+    """Return how long to wait before it is tried again; None if it was tried, or can't be."""
+    if one.error is None or one.error.burns_attempt:
+        return None
+    return one.error.retry_after_seconds
