@@ -48,6 +48,10 @@ worker: $(VENV)/.development ## Run a Celery worker for every queue
 	@$(APART) exec $(BIN)/celery -A workers worker --queues settle,warm,default \
 		--loglevel INFO $(ARGS)
 
+.PHONY: manage
+manage: $(VENV)/.development ## Run a command beside them (ARGS="inspect payment.EDX-1001")
+	@$(APART) exec $(MANAGE) $(ARGS)
+
 .PHONY: beat
 beat: $(VENV)/.development ## Run Celery's beat, once in a deployment
 	@mkdir -p var

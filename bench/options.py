@@ -2,10 +2,11 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+_HERE = Path(__file__).resolve().parent
+_RESULTS, _PLOTS = _HERE / "results.json", _HERE.parent / "docs" / "images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +15,10 @@ class Options:
 
     quick: bool = False
     groups: tuple[str, ...] = ()
-    results: Path = HERE / "results.json"
-    plots: Path = HERE.parent / "docs" / "images"
+    results: Path = _RESULTS
+    plots: Path = _PLOTS
     note: str = ""
-    core: int | None = field(default=None)
+    core: int | None = None
 
     def of(self, quick: int, full: int) -> int:
         """Return how many of something this run does."""
@@ -40,8 +41,8 @@ def parse(arguments: Sequence[str], groups: Mapping[str, str], by_name: Sequence
     parser.add_argument(
         "--group", action="append", default=[], choices=list(groups), help="only this one, or these"
     )
-    parser.add_argument("--results", type=Path, default=Options.results, metavar="FILE")
-    parser.add_argument("--plots", type=Path, default=Options.plots, metavar="DIRECTORY")
+    parser.add_argument("--results", type=Path, default=_RESULTS, metavar="FILE")
+    parser.add_argument("--plots", type=Path, default=_PLOTS, metavar="DIRECTORY")
     parser.add_argument("--note", default="", help="kept in the results: how they were taken")
     parser.add_argument("--core", type=int, help="which core to pin everything to")
     found = parser.parse_args(arguments)

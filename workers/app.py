@@ -4,7 +4,10 @@ import os
 
 from celery import Celery
 
+from workers import broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator.settings.development")
+broker.use()
 
 app = Celery("workers")
 app.config_from_object("celeryconfig")

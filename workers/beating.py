@@ -68,16 +68,6 @@ class BeatingConsumer(Consumer):
         finally:
             self.timer.cancel(entry)
 
-    def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Let go of a connection that has broken; what is under way goes on meanwhile."""
-        try:
-            super().on_connection_error_after_connected(exc)
-        except AttributeError:
-            # While a task is under way, kombu (5.7) wants to give its message back to the broker by
-            # way of the very connection that it has just forgotten. Nobody catches that, and the
-            # worker would end. The message is somebody's again after the visibility timeout.
-            logger.warning("broker.forgotten", extra={"error": type(exc).__name__})
-
     def ensure_connected(self, conn: Any) -> Any:
         """Return the connection once there is one; waiting for it, now or later, beats as well."""
         # Not through ensure_connection alone: a lost connection is also found, and waited for, in

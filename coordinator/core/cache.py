@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 from django.core.cache import caches
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from edx_django_utils.cache import DEFAULT_REQUEST_CACHE, RequestCache, TieredCache
@@ -235,6 +236,11 @@ def count(key: str, by: int, timeout_seconds: float) -> int | None:
 def clear(key: str) -> None:
     """Delete from the shared cache; a node that can't be reached keeps it until its timeout."""
     _shared().delete(key)
+
+
+def is_shared() -> bool:
+    """Return False if the cache is this process's own memory, which no other process sees."""
+    return not isinstance(_shared(), LocMemCache)
 
 
 def answers() -> bool:

@@ -51,8 +51,11 @@ class Inspected:
         return "ask the ledger: there is no pointer"
 
 
-def inspect(resource: Resource, identifier: str, revision: int) -> Inspected:
-    """Return what the shared cache holds; `revision` is the one that a reader would want."""
+def inspect(resource: Resource, identifier: str, revision: int | None) -> Inspected:
+    """Return what the shared cache holds of one thing.
+
+    `revision` is the one that a reader would want, None if the ledger does not know the thing.
+    """
     keys.check_identifier(identifier)
     pointer_key = keys.pointer_key(resource.name, identifier)
     lease_key = keys.lease_key(resource.name, identifier, resource.schema)
@@ -73,12 +76,14 @@ def inspect(resource: Resource, identifier: str, revision: int) -> Inspected:
     )
 
 
-def _inspected(key: keys.EntryKey, data: object, revision: int) -> InspectedEntry:
+def _inspected(key: keys.EntryKey, data: object, revision: int | None) -> InspectedEntry:
     if data is None:
         return InspectedEntry(str(key), key.cache_key)
     try:
         there = entry.decode(data, key)
     except entry.EntryRefused as refused:
         return InspectedEntry(str(key), key.cache_key, refused=refused.reason)
+    if revision is None:
+        return InspectedEntry(str(key), key.cache_key, there, "not in the ledger")
     reason = there.unfit(revision, clock.current().now())
     return InspectedEntry(str(key), key.cache_key, there, reason, usable=not reason)

@@ -1,6 +1,7 @@
 """Reconciles: asks the provider what changed lately, and records what no webhook told."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,19 +34,27 @@ class Reconciled:
     failed: int = 0
 
 
-def reconcile(since: datetime | None = None) -> Reconciled:
+def reconcile(
+    since: datetime | None = None,
+    *,
+    on_behalf_of: str = "beat",
+    seen: Callable[[Reconciled], None] | None = None,
+) -> Reconciled:
     """Record what changed at the provider since `since`, or since the last complete round.
 
     The watermark moves only once everything up to it was recorded. Raise the provider's
     CoordinatorError if the listing itself fails; one event's trouble holds back the watermark and
-    nothing else.
+    nothing else. `on_behalf_of` is the cause that the budget counts it under; `seen` is told after
+    each event how far it came.
     """
     began = timezone.now()
     mark = Watermark.objects.filter(name=WATERMARK).first()
     done = Reconciled(since or _since(mark, began))
-    with cause("beat"):
+    with cause(on_behalf_of):
         for event in providers.current().list_changed(done.since):
             done.seen += 1
+            if seen is not None:
+                seen(done)
             try:
                 outcome = receive(event)
             except CoordinatorError as error:

@@ -3,20 +3,35 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TextIO
+from typing import Any, TextIO
 
-from django.core.management.base import CommandError
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from rich.console import Console
 from rich.table import Table
 
-from coordinator.core import keys, resource
+from coordinator.core import cache, keys, resource
 from coordinator.core.resource import Resource
 from coordinator.errors import CoordinatorError
 
 _WIDTH_OF_A_FILE = 180
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class CacheCommand(BaseCommand):
+    """A command that looks into the cache, or moves pointers in it: it has to be the real one."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Refuse to run on a cache that the running processes don't share."""
+        if not cache.is_shared():
+            raise CommandError(
+                "the cache is LocMemCache, this process's own memory: the running processes would"
+                " not see what this command does, and could go on with stale entries. Set"
+                " MEMCACHED_SERVERS, CELERY_BROKER_URL and DATABASE_URL as they are set there;"
+                " `make manage ARGS=...` takes those of `make serve`."
+            )
+        return super().execute(*args, **options)
 
 
 def console(stream: TextIO) -> Console:

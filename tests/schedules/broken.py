@@ -3,6 +3,8 @@
 Each breach replaces a real function by what somebody might have written instead.
 """
 
+import itertools
+import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -55,18 +57,29 @@ class Caught:
     played: Played | None = None
 
 
-def catch(world: World, breach: Breach, most: int) -> Caught:
-    """Explore the breach's situations until it is caught, or `most` schedules have passed."""
+#: How many schedules to visit of one exploration before another one has its turn.
+_TURN = 120
+
+
+def catch(world: World, breach: Breach, most: int, seed: int = 0) -> Caught:
+    """Explore the breach's situations until it is caught, or `most` schedules have passed.
+
+    In turns: the one exploration that visits everything in order, and others that begin at random
+    and explore around there, which the first would take long to come to.
+    """
+    places = [(scenarios.BY_NAME[name], plan) for name in breach.situations for plan in breach.plans]
+    in_order = [Explorer(world, *place).explore() for place in places]
     count = 0
-    for name in breach.situations:
-        scenario = scenarios.BY_NAME[name]
-        world.prepare(scenario)
-        for plan in breach.plans:
+    for turn in range(most):
+        for place, some in zip(places, in_order, strict=True):
+            world.prepare(place[0])
+            if turn % 2:
+                some = Explorer(world, *place, rng=random.Random(seed + turn)).explore()
             with breach.committed():
-                for played in Explorer(world, scenario, plan).explore():
+                for played in itertools.islice(some, _TURN):
                     count += 1
                     if played.violations:
-                        return Caught(breach, count, scenario, plan, played)
+                        return Caught(breach, count, *place, played)
                     if count >= most:
                         return Caught(breach, count)
     return Caught(breach, count)
@@ -99,6 +112,7 @@ def _advancing(
     ) -> Confirmation:
         key = keys.pointer_key(resource, identifier)
         timeout = conf.seconds("POINTER_TIMEOUT")
+        known = ledger() if remembers else None
         there = cache.get_with_token(key)
         if there is None and not fills:
             return Confirmation.NOTHING_THERE
@@ -106,7 +120,7 @@ def _advancing(
         if own is not None and (remembers or found == Suspended(own.revision)):
             target = own
         else:
-            standing = ledger()
+            standing = known if remembers else ledger()
             if standing is None:
                 return Confirmation.ADVANCED
             target = Current(standing.state, standing.revision)
@@ -165,9 +179,9 @@ def _fit_at_any_revision(real: Callable[..., str]) -> Callable[..., str]:
 
 def _keep_at_the_revision_after(real: Callable[..., Any]) -> Callable[..., Any]:
     def keep(
-        resource: Resource, identifier: str, standing: Standing, *rest: Any, **options: Any
+        resource: Resource, standings: Mapping[str, Standing], *rest: Any, **options: Any
     ) -> Any:
-        return real(resource, identifier, resource.standing(identifier), *rest, **options)
+        return real(resource, resource.standings(list(standings)), *rest, **options)
 
     return keep
 
@@ -213,7 +227,7 @@ BREACHES: tuple[Breach, ...] = (
             ),
             *_on(pointer, suspend=_no_suspension),
         ],
-        ("two-writers",),
+        ("two-writers-content",),
     ),
     Breach(
         "advance fills an absent pointer",
@@ -223,12 +237,12 @@ BREACHES: tuple[Breach, ...] = (
     Breach(
         "advance without compare",
         lambda: _on(pointer, advance=_advancing(compares=False)),
-        ("two-writers",),
+        ("advance-races",),
     ),
     Breach(
         "advance from memory",
         lambda: _on(pointer, advance=_advancing(remembers=True)),
-        ("pointer-lost-writers",),
+        ("pointer-lost-advance",),
     ),
     Breach(
         "seed over suspended",

@@ -7,6 +7,7 @@ from coordinator.core.reading import Lookup
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.recording import Recording, record_change
 from coordinator.payments.models import Payment
+from tests.schedules.bell import SENT
 from tests.schedules.ledger import PAYMENTS
 from tests.schedules.memory import STORE
 from tests.schedules.scheduler import Actor, Process
@@ -262,6 +263,19 @@ def lost_message(world: World) -> Actor:
 def doubled_message(world: World) -> Actor:
     """Add a broker that delivers a message twice."""
     return world.actor("doubled message", world.broker.double)
+
+
+def broker_down(world: World) -> Actor:
+    """Add a time in which the broker takes no messages."""
+
+    def body() -> None:
+        for down in (True, False):
+            world.scheduler.step(
+                Step("broker.down" if down else "broker.up", "", _everywhere(world), SENT)
+            )
+            world.broker.down = down
+
+    return world.actor("broker", body)
 
 
 def _everywhere(world: World) -> frozenset[str]:

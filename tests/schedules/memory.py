@@ -4,6 +4,7 @@ It can also do what caches do when things go wrong: not answer, answer nobody al
 was asked, do it late, lose a key, lose all, or be two nodes that some take for one another.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,6 +17,9 @@ from coordinator.errors import CacheUnreachable
 from tests.schedules.scheduler import Scheduler
 from tests.schedules.steps import NOTHING, Step
 from tests.schedules.timing import VirtualClock
+
+#: A lease names its owner by a number that is new each time.
+_OWNER = re.compile(r"[0-9a-f]{32}")
 
 #: What may become of one operation.
 LOST = "lost"
@@ -218,5 +222,5 @@ def _shown(result: object) -> str:
     if isinstance(result, bytes):
         text = result.decode(errors="replace")
         _, _, body = text.partition(" ")
-        return (body or text)[:150].replace("\n", " ")
+        return _OWNER.sub("...", body or text)[:150].replace("\n", " ")
     return repr(result)

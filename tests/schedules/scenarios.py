@@ -1,5 +1,8 @@
 """The situations: small ones, which are explored exhaustively."""
 
+from dataclasses import replace
+
+from coordinator.core import pointer
 from tests.schedules import cast
 from tests.schedules.scenario import Scenario
 from tests.schedules.upstream import Version
@@ -44,6 +47,13 @@ def no_pointer(world: World) -> None:
     """Have the entries, and no pointers: nobody has read for a while."""
     warm(world)
     world.clock.time += 31.0
+
+
+def held_up(world: World) -> None:
+    """Have them warm, but their pointers suspended: nobody has advanced them yet."""
+    warm(world)
+    for number in world.scenario.histories:
+        pointer.suspend("payment", number, 1)
 
 
 # -- who does what -----------------------------------------------------------------------------
@@ -142,7 +152,7 @@ def pointer_lost(world: World) -> None:
 
 def pointer_lost_reads(world: World) -> None:
     cast.writer(world, N, 2)
-    cast.reader(world, N, reads=2)
+    cast.reader(world, N)
     cast.pointer_eviction(world, N)
 
 
@@ -179,15 +189,27 @@ def late_reader(world: World) -> None:
 
 def pauses(world: World) -> None:
     cast.writer(world, N, 2)
-    cast.reader(world, N, reads=2)
+    cast.reader(world, N)
     cast.passing(world, 31.0)
 
 
 def late_advance(world: World) -> None:
     cast.advancer(world, N)
     cast.writer(world, N, 2)
-    cast.reader(world, N)
     cast.passing(world, 31.0)
+
+
+def advance_races(world: World) -> None:
+    cast.advancer(world, N)
+    cast.writer(world, N, 2)
+    cast.reader(world, N)
+
+
+def pointer_lost_advance(world: World) -> None:
+    cast.advancer(world, N)
+    cast.writer(world, N, 2)
+    cast.reader(world, N)
+    cast.pointer_eviction(world, N)
 
 
 def pointer_lost_writers(world: World) -> None:
@@ -201,6 +223,7 @@ def pointer_lost_writers(world: World) -> None:
 REFUNDS = (
     Version("succeeded", 10, received=1000, refunded=100),
     Version("succeeded", 20, received=1000, refunded=200),
+    Version("succeeded", 30, received=1000, refunded=300),
 )
 
 _CALM = {"histories": {N: GOING_WELL}}
@@ -230,9 +253,14 @@ SMALL = (
     ),
     Scenario("pauses-warm", cast=pauses, before=warm, timed=True, **_CALM),
     Scenario("late-advance", cast=late_advance, before=no_pointer, timed=True, **_CALM),
+    Scenario("advance-races", cast=advance_races, before=held_up, **_CALM),
+    Scenario("pointer-lost-advance", cast=pointer_lost_advance, before=warm, **_LOSING),
     Scenario("one-of-each", cast=one_of_each, before=warm, **_CALM),
     Scenario("releases", cast=releases, before=cold, **_CALM),
     Scenario("two-writers", cast=two_writers, before=warm, **_CALM),
+    Scenario(
+        "two-writers-content", {N: REFUNDS}, two_writers, warm, tells_versions=False
+    ),
     Scenario("pointer-lost-twice", cast=pointer_lost_reads, before=no_pointer, **_LOSING),
     Scenario("declined-twice", {N: DECLINED_TWICE}, twice_the_same_state, warm),
     Scenario("pauses", cast=pauses, before=no_pointer, timed=True, **_CALM),
@@ -250,3 +278,8 @@ SMALL = (
     Scenario("faulty", cast=one_of_each, before=warm, may_fail=True, **_LOSING),
 )
 BY_NAME = {scenario.name: scenario for scenario in SMALL}
+
+
+def that_may_crash(scenario: Scenario) -> Scenario:
+    """Return the situation as it is when somebody dies: a reader who waits for them may give up."""
+    return replace(scenario, may_fail=True)

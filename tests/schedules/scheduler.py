@@ -153,7 +153,7 @@ class Scheduler:
         assert actor is not None
         deadline = self.clock.time + seconds
         if actor.free:
-            self.clock.time = deadline
+            self.clock.time = self._late(deadline)
             return
         actor.ready = until or self._news_for(actor)
         actor.wakes = lambda: deadline
@@ -261,12 +261,15 @@ class Scheduler:
         if not sleeping:
             return None
         wake_at, _, sleeper = min(sleeping, key=lambda one: one[:2])
-        # A sleep may take longer than was asked for; this one does, so that polling for what can't
-        # come ends after a few looks instead of hundreds.
-        self.clock.time = max(wake_at, self.clock.time + 4.0)
+        self.clock.time = self._late(wake_at)
         if self.tell:
             self.story.append(Happened("time", f"passes, to {self.clock.told}"))
         return sleeper
+
+    def _late(self, wake_at: float) -> float:
+        # A sleep may take longer than was asked for; this one does, so that polling for what can't
+        # come ends after a few looks instead of hundreds.
+        return max(wake_at, self.clock.time + 4.0)
 
     def _resume(self, actor: Actor) -> None:
         actor.pending = None

@@ -105,7 +105,8 @@ def situation(rng: random.Random) -> tuple[Scenario, Plan]:
     if timed:
         casting.append(_joining(cast.passing, *(rng.choice((6.0, 16.0, 31.0)) for _ in range(2))))
     if rung and rng.random() < 0.3:
-        casting.append(_joining(rng.choice((cast.lost_message, cast.doubled_message))))
+        trouble = rng.choice((cast.lost_message, cast.doubled_message, cast.broker_down))
+        casting.append(_joining(trouble))
     plan = Plan(
         _crashes(rng, workers) if crashing else (),
         _faults(rng, workers) if loses and rng.random() < 0.6 else (),
@@ -190,7 +191,7 @@ def _become(world: World, number: str, version: int) -> None:
 
 
 def _add_readers(rng: random.Random, add: Add, numbers: Sequence[str], *, shares: bool) -> None:
-    for count in range(rng.randint(1, 4)):
+    for count in range(rng.choice((1, 1, 2, 2, 3))):
         name = f"reader {count + 1}"
         add(
             name,
@@ -198,7 +199,7 @@ def _add_readers(rng: random.Random, add: Add, numbers: Sequence[str], *, shares
                 cast.reader,
                 rng.choice(numbers),
                 name=name,
-                reads=rng.choice((1, 1, 1, 2, 2, 3)),
+                reads=rng.choice((1, 1, 2, 2, 3)),
                 schema=2 if rng.random() < 0.1 else 1,
                 together=shares,
             ),
@@ -206,12 +207,12 @@ def _add_readers(rng: random.Random, add: Add, numbers: Sequence[str], *, shares
 
 
 def _add_workers(rng: random.Random, add: Add, *, rung: bool) -> None:
-    for count in range(rng.choice((0, 1, 1, 1, 2))):
+    for count in range(rng.choice((0, 0, 1, 1, 1, 2))):
         name = f"worker {count + 1}"
         if rung:
             add(name, _joining(cast.rung_worker, name=name))
         else:
-            add(name, _joining(cast.worker, name=name, rounds=rng.randint(1, 2)))
+            add(name, _joining(cast.worker, name=name, rounds=rng.choice((1, 1, 2))))
 
 
 def _add_losses(

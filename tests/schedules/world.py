@@ -22,7 +22,9 @@ from django.utils import timezone
 from edx_django_utils.cache import utils as request_tier
 
 from coordinator.core import cache, clock, conf, keys, lease, loading, reading, resource, switches
+from coordinator.core.lookup import Lookup
 from coordinator.core.resource import Loaded, Resource, Standing
+from coordinator.errors import CoordinatorError
 from coordinator.ledger.recording import record_change
 from coordinator.payments.models import Payment
 from tests.schedules.bell import Broker
@@ -311,6 +313,7 @@ class World:
         self.judge.count_loads(self.scheduler.crashes)
         if self.scenario.rings and not plan.crashes:
             self._judge_the_bell()
+        self.freely("next", self._read_all)
         for arriving in self.cache.on_its_way:
             arriving()
         self.cache.on_its_way.clear()
@@ -361,8 +364,12 @@ class World:
         for number in self.scenario.histories:
             cache.clear_request_tier()
             expected = self.judge.expect(number, "whoever comes later")
-            answer = reading.read(self.resource(), number)
-            self.tell("in the end", self.judge.answered(expected, answer))
+            answer: Lookup | CoordinatorError
+            try:
+                answer = reading.read(self.resource(), number)
+            except CoordinatorError as error:
+                answer = error
+            self.tell("in the end", f"got {self.judge.answered(expected, answer)}")
 
     def _judge_the_states(self) -> None:
         for number, version in self.upstream.newest.items():

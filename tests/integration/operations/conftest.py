@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from coordinator.core import switches
+from coordinator.core import cache, switches
 from coordinator.core.resource import Resource
 from tests.support.fixtures import manual_clock, no_cache, receivers_as_they_were, upstream
 from tests.support.payments import payments_from
@@ -18,6 +18,12 @@ def payments(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> Iterator[Re
     """Let payments be loaded from `upstream`."""
     with payments_from(upstream, monkeypatch) as of:
         yield of
+
+
+@pytest.fixture(autouse=True)
+def shared_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands take this process's memory for what all share: here nobody else runs."""
+    monkeypatch.setattr(cache, "is_shared", lambda: True)
 
 
 @pytest.fixture(autouse=True)

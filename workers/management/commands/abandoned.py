@@ -3,15 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from coordinator.ledger import queue
 from coordinator.ledger.models import Change, Outcome
 from coordinator.operations import terminal
 from workers import doorbell
 
 
-class Command(BaseCommand):
+class Command(terminal.CacheCommand):
     """Lists abandoned changes; `--retry` puts them back into the queue."""
 
     help = "List the changes that were abandoned, with the reason; --retry tries them again."

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from dataclasses import replace
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -32,7 +32,7 @@ _COLUMNS = (
 )
 
 
-class Command(BaseCommand):
+class Command(terminal.CacheCommand):
     """Backfills the cache, resumably, within the budget."""
 
     help = (
@@ -81,8 +81,14 @@ class Command(BaseCommand):
     def _import(self, since: Any) -> None:
         if since is None:
             raise CommandError("--import needs --since: how far back the provider is to look")
+        out = terminal.console(self.stdout)  # type: ignore[arg-type]  # writes like a text stream
         try:
-            done = reconcile(since)
+            with out.status("Asking the provider what it has ...") as status:
+                done = reconcile(
+                    since,
+                    on_behalf_of="backfill",
+                    seen=lambda so_far: status.update(f"{so_far.seen} events seen"),
+                )
         except CoordinatorError as error:
             raise CommandError(f"the provider can't list its payments: {error}") from error
         self.stdout.write(f"{done.seen} events seen, {done.recorded} recorded.")

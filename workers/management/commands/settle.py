@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from collections import Counter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from coordinator.core import cache
@@ -13,7 +13,7 @@ from coordinator.operations import terminal
 from workers.settling import settle_page
 
 
-class Command(BaseCommand):
+class Command(terminal.CacheCommand):
     """Settles a page, or all that is due."""
 
     help = "Settle changes that are due, here and now; needs no broker and no worker."

@@ -3,14 +3,15 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from coordinator.errors import CoordinatorError
+from coordinator.operations import terminal
 from coordinator.operations.erasing import erase
 from coordinator.payments.models import Payment
 
 
-class Command(BaseCommand):
+class Command(terminal.CacheCommand):
     """Erases a user's payments from ledger, log and cache."""
 
     help = "Erase a retired user's payments: ledger, change log and cache. Cannot be undone."

@@ -4,7 +4,6 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from coordinator.core import clock
@@ -16,7 +15,7 @@ from coordinator.operations import terminal
 _CHANGES = 20
 
 
-class Command(BaseCommand):
+class Command(terminal.CacheCommand):
     """Shows ledger, pointer, entries, lease, changes and stored keys."""
 
     help = "Show everything known of one thing: ledger, pointer, entries, changes, stored keys."
@@ -30,7 +29,7 @@ class Command(BaseCommand):
         """Collect and show."""
         of, identifier = terminal.thing_named(name)
         standing = of.standing(identifier)
-        seen = inspect(of, identifier, 0 if standing is None else standing.revision)
+        seen = inspect(of, identifier, None if standing is None else standing.revision)
         changes = list(
             Change.objects.filter(resource=of.name, identifier=identifier).order_by("-id")[
                 :_CHANGES

@@ -3,14 +3,14 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from coordinator.errors import CoordinatorError
 from coordinator.operations import terminal
 from coordinator.operations.reconciling import reconcile
 
 
-class Command(BaseCommand):
+class Command(terminal.CacheCommand):
     """Reconciles the ledger with the provider's own list of what happened."""
 
     help = "Ask the provider what changed lately, and record what no webhook told."

@@ -3,13 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from coordinator.core import switches
-from coordinator.operations import switching
+from coordinator.operations import switching, terminal
 
 
-class Command(BaseCommand):
+class Command(terminal.CacheCommand):
     """Throws a kill switch, or shows how they are thrown."""
 
     help = "Show the kill switches, or throw one: warming on|paused, reads cache|bypass."

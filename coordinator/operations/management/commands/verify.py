@@ -5,14 +5,14 @@ from collections import Counter
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from rich.progress import track
 
 from coordinator.operations import terminal
 from coordinator.operations.verifying import Verified, verify
 
 
-class Command(BaseCommand):
+class Command(terminal.CacheCommand):
     """Verifies a sample, and repairs what differs."""
 
     help = "Compare entry, ledger and upstream for a sample; repair and keep what differs."

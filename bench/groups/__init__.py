@@ -1,0 +1,33 @@
+"""What is measured, group by group; each module has one function, ``measure``."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Final
+
+from bench.figures import Figure
+from bench.options import Options
+from bench.site import Site
+
+Measure = Callable[[Site, Options], list[Figure]]
+
+ABOUT: Final = {
+    "reads": "warm reads on one node, beside everybody else's",
+    "layers": "where the time of a warm read goes, from the floor up",
+    "ring": "warm reads on a ring of three nodes",
+    "counts": "round trips, connections, messages, upstream requests: what noise can't touch",
+    "requests": "GET through the whole stack",
+    "changes": "recording a change",
+    "settling": "settling the change log, beside Celery tasks",
+    "latency": "from the commit to readable elsewhere, beside one Celery task",
+    "backfill": "backfilling, beside writing the same bytes",
+    "memory": "a worker's memory after many warms",
+    "million": "the same with a million payments in the ledger (minutes)",
+}
+#: Only when they are named: they take much longer than all the others together.
+BY_NAME: Final = ("million",)
+
+
+def load(name: str) -> Measure:
+    """Return what measures this group. Imports it only now: it needs Django to be set up."""
+    measure: Measure = import_module(f"bench.groups.{name}").measure
+    return measure

@@ -1,0 +1,103 @@
+"""Recording a change: what ringing adds to it, beside sending one bare Celery message."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+
+from bench import things
+from bench.figures import Figure, at_most, compared
+from bench.options import Options
+from bench.rounds import Contestant, interleave
+from bench.site import Site
+from bench.tasks import noop
+from coordinator.core import cache
+from coordinator.ledger.models import Change
+from coordinator.ledger.recording import record_change
+from coordinator.ledger.signals import payment_state_changed
+from coordinator.payments.models import Payment
+from workers import doorbell
+
+_PAYMENTS = 50
+
+
+def measure(site: Site, options: Options) -> list[Figure]:
+    """Return the figures."""
+    names = things.numbers(_PAYMENTS, "CHANGE")
+    serial = count(1)
+
+    def record(times: int) -> None:
+        for index in range(times):
+            record_change(Payment, things.event(names[index % _PAYMENTS], next(serial)))
+
+    def record_alone(times: int) -> None:
+        with _nobody_hears():
+            record(times)
+
+    def record_and_ring(times: int) -> None:
+        for index in range(times):
+            # Silent again, so that each change sends a message: the first of every burst does.
+            cache.clear("doorbell.settle")
+            record_change(Payment, things.event(names[index % _PAYMENTS], next(serial)))
+
+    def record_alone_and_clear(times: int) -> None:
+        with _nobody_hears():
+            for index in range(times):
+                cache.clear("doorbell.settle")
+                record_change(Payment, things.event(names[index % _PAYMENTS], next(serial)))
+
+    def publish(times: int) -> None:
+        for _ in range(times):
+            noop.apply_async(retry=False)
+
+    contestants = [
+        Contestant("alone", record_alone_and_clear),
+        Contestant("rings", record_and_ring),
+        Contestant("rings already", record, before=doorbell.ring),
+        Contestant("bare", record_alone),
+        Contestant("publish", publish),
+    ]
+    try:
+        # A worker that answers the bell would do its work on the one core meanwhile.
+        with site.worker.held():
+            times = interleave(contestants, rounds=options.of(11, 41), calls=options.of(10, 30))
+            site.redis.delete("settle", "default")
+    finally:
+        Change.objects.all().delete()
+        Payment.objects.filter(number__in=names).delete()
+    rings = times["rings"].microseconds - times["alone"].microseconds
+    quiet = times["rings already"].microseconds - times["bare"].microseconds
+    publishing = times["publish"].microseconds
+    return [
+        compared(
+            "changes",
+            "record_change with receivers, less without",
+            rings,
+            publishing,
+            "µs",
+            "apply_async",
+            at_most(1.2),
+        ),
+        compared(
+            "changes", "the same while it rings already", quiet, publishing, "µs", "apply_async"
+        ),
+        compared(
+            "changes",
+            "record_change by itself",
+            times["bare"].microseconds,
+            publishing,
+            "µs",
+            "apply_async",
+        ),
+    ]
+
+
+@contextmanager
+def _nobody_hears() -> Iterator[None]:
+    receivers = payment_state_changed.receivers
+    payment_state_changed.receivers = []
+    payment_state_changed.sender_receivers_cache.clear()
+    try:
+        yield
+    finally:
+        payment_state_changed.receivers = receivers
+        payment_state_changed.sender_receivers_cache.clear()

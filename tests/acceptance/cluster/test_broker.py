@@ -1,0 +1,42 @@
+"""An outage of the broker: a delay for the warming, and nothing for anybody else."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_celery.api.setup import CeleryTestSetup
+
+from tests.acceptance.cluster.system import System
+from workers.showing.answers import How
+
+pytestmark = pytest.mark.slow
+
+
+def test_changes_are_taken_and_read_during_an_outage_and_warmed_after_it(
+    celery_setup: CeleryTestSetup, system: System
+) -> None:
+    system.pay("EDX-BEFORE")
+    system.wait_until_recorded("EDX-BEFORE")
+    system.wait_until_settled()
+    started = [node.news() for node in (celery_setup.worker.container, system.beat)]
+
+    celery_setup.broker.kill()
+    system.pay("EDX-DURING")
+    system.wait_until_recorded("EDX-DURING")
+    assert system.read("EDX-BEFORE").how is How.HIT
+    # Nobody has warmed it: it is loaded for whoever asks.
+    assert system.read("EDX-DURING").how is How.MISS
+    system.pay("EDX-UNREAD")
+    system.wait_until_recorded("EDX-UNREAD")
+
+    celery_setup.broker.restart()
+    system.wait_until_settled()
+    assert system.read("EDX-UNREAD").how is How.HIT
+    system.pay("EDX-AFTER")
+    system.wait_until_recorded("EDX-AFTER")
+    system.wait_until_settled()
+    assert system.read("EDX-AFTER").how is How.HIT
+
+    # They waited for the broker; nobody had to start them again.
+    for node, before in zip((celery_setup.worker.container, system.beat), started, strict=True):
+        assert node.status == "running"
+        assert node.news().startswith(before)

@@ -1,0 +1,53 @@
+"""Messages of another release, which are in the broker while workers are replaced by new ones.
+
+``messages/`` holds what a release published, byte for byte as it lay in Redis, except that none of
+it expires. A release keeps what is there and adds what it publishes itself, by running
+``python -m tests.acceptance.cluster.messages`` once.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pytest_celery.api.setup import CeleryTestSetup
+
+from tests.acceptance.cluster.system import System
+from workers.showing.answers import How
+
+pytestmark = pytest.mark.slow
+
+RELEASES = sorted((Path(__file__).parent / "messages").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", RELEASES, ids=lambda path: path.stem)
+def test_every_message_of_an_older_release_is_still_understood(
+    path: Path, celery_setup: CeleryTestSetup, system: System
+) -> None:
+    messages = json.loads(path.read_text())
+    worker = celery_setup.worker
+    for message in messages:
+        queue = message["properties"]["delivery_info"]["routing_key"]
+        celery_setup.broker.container.client.lpush(queue, json.dumps(message))
+
+    for message in messages:
+        name, task_id = message["headers"]["task"], message["headers"]["id"]
+        system.wait_until(lambda done=f"Task {name}[{task_id}] succeeded": done in worker.logs())
+    assert "Traceback" not in worker.logs()
+
+
+def test_a_message_of_a_newer_release_is_set_aside_and_the_worker_goes_on(
+    celery_setup: CeleryTestSetup, system: System
+) -> None:
+    [message, *_] = json.loads(RELEASES[-1].read_text())
+    message["headers"]["task"] = "workers.tasks.settle_even_better"
+    message["headers"]["id"] = message["properties"]["correlation_id"] = "from-the-future"
+    celery_setup.broker.container.client.lpush("settle", json.dumps(message))
+    system.wait_until(lambda: "workers.tasks.settle_even_better" in celery_setup.worker.logs())
+
+    system.pay("EDX-PRESENT")
+    system.wait_until_recorded("EDX-PRESENT")
+    system.wait_until_settled()
+
+    assert system.read("EDX-PRESENT").how is How.HIT

@@ -1,0 +1,161 @@
+"""``make stack`` as a newcomer starts it, what it shows, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.message import Message
+from pathlib import Path
+
+import psutil
+import pytest
+
+from workers.embedded.place import own_directory
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 120.0
+KEYS = [
+    "changes",
+    "warmed",
+    "superseded",
+    "abandoned",
+    "reads",
+    "hits",
+    "misses",
+    "hit_ratio",
+    "stale_reads",
+    "upstream_loads",
+    "upstream_loads_without_warming",
+    "warm_read_ms_p50",
+    "cold_read_ms_p50",
+    "commit_to_warm_ms_p50",
+    "commit_to_warm_ms_p99",
+    "errors",
+]
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("servers_installed")]
+
+
+@contextmanager
+def stack(*options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Yield the command while it runs; it is killed if the test did not see it end."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "workers.stack", "--port", "0", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def belongings(process: subprocess.Popen[str]) -> tuple[list[psutil.Process], set[Path]]:
+    """Return every process below this one, and the directories in which they keep their data."""
+    found = psutil.Process(process.pid).children(recursive=True)
+    pattern = re.compile(r"(\S+/coordinator-\d+/stack-[^/\s]+)")
+    words = " ".join(word for one in found for word in one.cmdline())
+    return found, {Path(path) for path in pattern.findall(words)}
+
+
+def wait_until_gone(processes: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=30)
+    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_it_ends_by_itself_with_the_summary_as_its_last_line() -> None:
+    with stack("--seconds", "8", "--json") as process:
+        out, errors = process.communicate(timeout=PATIENCE_SECONDS)
+
+    assert process.returncode == 0, errors
+    summary = json.loads(out.splitlines()[-1])
+    assert list(summary) == KEYS
+    assert summary["stale_reads"] == 0
+    assert summary["errors"] == 0, errors
+    assert summary["changes"] > 10
+    assert summary["warmed"] + summary["superseded"] <= summary["changes"]
+    assert summary["hits"] > summary["misses"] > 0
+    assert summary["upstream_loads"] >= summary["warmed"] / 2
+    assert 0 < summary["commit_to_warm_ms_p50"] <= summary["commit_to_warm_ms_p99"]
+
+
+def test_what_it_prints_works_until_it_is_interrupted_and_nothing_is_left() -> None:
+    with stack("--workers", "1", "--web", "1", "--memcached", "2", "--rate", "2") as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("# a webhook that nobody signed"):
+                break
+        owner, stranger, _ = (line for line in lines if line.startswith("curl") and "JWT" in line)
+        assert "hit" in get(owner)[1].get("Cache-Status", "")
+        assert get(stranger)[0] == 404
+        processes, directories = belongings(process)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=PATIENCE_SECONDS)
+
+    assert process.returncode == 0, errors
+    # Lines with the programs' names before them, and the summary after all of them.
+    assert re.search(r"^\d\d:\d\d:\d\d worker\.1\s+\| ", out, re.MULTILINE)
+    assert "Summary" in out
+    # Web and its worker, worker, beat, simulator, PostgreSQL and its own, Redis, memcached twice.
+    assert len(processes) >= 9
+    wait_until_gone(processes)
+    assert directories
+    assert not [path for path in directories if path.exists()]
+
+
+def test_nothing_runs_on_when_it_is_killed() -> None:
+    with stack("--json") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("# a webhook that nobody signed"):
+                break
+        processes, directories = belongings(process)
+        process.kill()
+        process.wait()
+
+        wait_until_gone(processes)
+    # Who is killed can't tidy up; whoever comes next does.
+    assert all(path.exists() for path in directories)
+    with own_directory(next(iter(directories)).parent, prefix="stack-"):
+        assert not [path for path in directories if path.exists()]
+
+
+def test_what_is_missing_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; from workers.stack import servers, __main__;"
+        "servers.MemcachedServer.program = servers.RedisServer.program = 'no-such-program';"
+        "sys.exit(__main__.main(['--port', '0']))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+    assert ended.returncode == 1
+    assert "apt-get install memcached redis-server" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def get(curl: str) -> tuple[int, Message]:
+    """Return the status and the headers that a printed curl command gets."""
+    found = re.fullmatch(r"curl -i -H 'Authorization: (JWT \S+)' (http://127\.0\.0\.1:\S+)\n", curl)
+    assert found is not None, curl
+    request = urllib.request.Request(found[2], headers={"Authorization": found[1]})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.headers
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers
