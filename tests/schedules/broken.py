@@ -232,7 +232,7 @@ BREACHES: tuple[Breach, ...] = (
     Breach(
         "advance fills an absent pointer",
         lambda: _on(pointer, advance=_advancing(fills=True)),
-        ("late-advance",),
+        ("pointer-lost-advance", "pointer-lost-twice"),
     ),
     Breach(
         "advance without compare",
