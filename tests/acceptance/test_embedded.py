@@ -171,7 +171,7 @@ def test_nearly_all_reads_are_warm_and_none_is_stale_or_fails(seen: Seen) -> Non
     assert seen.summary["stale_reads"] == 0
     assert seen.summary["errors"] == 0, seen.lines
     assert seen.summary["reads"] > 100
-    # 0.94 on a quiet machine. How often a shopper comes before the worker depends on how busy it is;
+    # 0.94 on a quiet machine. How often a shopper comes before the worker depends on its load;
     # what warming is worth is asserted below, against the same traffic without it.
     assert seen.summary["hit_ratio"] > 0.8
 

@@ -1,4 +1,4 @@
-"""The broker: a bag of messages that wake a settling worker, any of which may be lost or doubled."""
+"""The broker: a bag of messages that wake a worker, any of which may be lost or doubled."""
 
 from dataclasses import dataclass, field
 

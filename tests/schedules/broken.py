@@ -67,7 +67,9 @@ def catch(world: World, breach: Breach, most: int, seed: int = 0) -> Caught:
     In turns: the one exploration that visits everything in order, and others that begin at random
     and explore around there, which the first would take long to come to.
     """
-    places = [(scenarios.BY_NAME[name], plan) for name in breach.situations for plan in breach.plans]
+    places = [
+        (scenarios.BY_NAME[name], plan) for name in breach.situations for plan in breach.plans
+    ]
     in_order = [Explorer(world, *place).explore() for place in places]
     count = 0
     for turn in range(most):
@@ -227,7 +229,7 @@ BREACHES: tuple[Breach, ...] = (
             ),
             *_on(pointer, suspend=_no_suspension),
         ],
-        ("two-writers-content",),
+        ("two-writers-once", "two-writers-content"),
     ),
     Breach(
         "advance fills an absent pointer",
@@ -252,7 +254,7 @@ BREACHES: tuple[Breach, ...] = (
     Breach(
         "seed with nothing but add",
         lambda: _on(pointer, mark=_mark_nothing, seed=_seed_by(cache.add)),
-        ("pointer-lost-twice", "pauses"),
+        ("pointer-lost-twice",),
     ),
     Breach(
         "pointer remembered in the request tier",

@@ -200,9 +200,7 @@ class Explorer:
         """Return who could go first in what does not rest on `first`, up to the racing step."""
         position = first.clock[first.actor]
         independent = [
-            event
-            for event in self._events[index + 1 :]
-            if event.clock[first.actor] < position
+            event for event in self._events[index + 1 :] if event.clock[first.actor] < position
         ]
         initials: set[int] = set()
         begun: set[int] = set()
@@ -229,4 +227,3 @@ def _next_step(scheduler: Scheduler, actor: Actor) -> Step:
         return actor.pending
     # Its death frees what it holds; everything else of it just never happens.
     return Step("crash", lock=Lock.GIVE if scheduler.lock_holder is actor else Lock.NONE)
-

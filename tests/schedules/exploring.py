@@ -1,4 +1,4 @@
-"""Explores for a while, in one process: situations exhaustively in their order, random ones between.
+"""Explores for a while, in one process: situations exhaustively in order, random ones between.
 
 Half of the time goes to each. What is visited exhaustively are the small situations without
 trouble, then with a crash of every actor before every one of its steps, then with every fault of
@@ -124,9 +124,7 @@ def explore(
     return tally
 
 
-def _visiting(
-    world: World, next_job: Callable[[], Job | None], tally: Tally
-) -> Iterator[None]:
+def _visiting(world: World, next_job: Callable[[], Job | None], tally: Tally) -> Iterator[None]:
     while (job := next_job()) is not None:
         explorer = Explorer(world, job.scenario, job.plan)
         for played in explorer.explore():

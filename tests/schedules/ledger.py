@@ -63,7 +63,7 @@ class LedgerConnection(DatabaseWrapper):
     def _commit(self) -> None:
         scheduler = self.ledger.scheduler
         scheduler.step(self.ledger.commit_step(frozenset(self.written)))
-        super()._commit()
+        super()._commit()  # type: ignore[misc]  # Django's, which its stubs leave out
         if self.written:
             self.ledger.committed(frozenset(self.written))
             self.written.clear()
@@ -71,7 +71,7 @@ class LedgerConnection(DatabaseWrapper):
     def _rollback(self) -> None:
         if self.connection is not None and self.connection.in_transaction:
             self.ledger.scheduler.step(Step("rollback", lock=Lock.GIVE))
-        super()._rollback()
+        super()._rollback()  # type: ignore[misc]  # as above
         self.written.clear()
 
 
@@ -87,7 +87,7 @@ class Ledger:
         #: What every step of this scenario reads, like the time.
         self.everywhere: frozenset[str] = NOTHING
         # In memory where the system has such a place: a commit costs microseconds there.
-        memory = Path("/dev/shm")  # noqa: S108  # a directory of our own is made in it
+        memory = Path("/dev/shm")  # a directory of our own is made in it
         self._directory = Path(
             tempfile.mkdtemp(prefix="schedules-", dir=memory if memory.is_dir() else None)
         )
@@ -196,8 +196,8 @@ class Ledger:
     def unsettled(self) -> list[Row]:
         """Return (identifier, revision, event, outcome, reason, next attempt) of what is open."""
         return self.raw.execute(
-            f'SELECT identifier, revision, event_id, outcome, reason, next_attempt_at, attempts '
-            f'FROM "{Change._meta.db_table}" WHERE outcome = \'\' OR confirmed_at IS NULL '
+            f"SELECT identifier, revision, event_id, outcome, reason, next_attempt_at, attempts "
+            f"FROM \"{Change._meta.db_table}\" WHERE outcome = '' OR confirmed_at IS NULL "
             f"ORDER BY next_attempt_at"
         ).fetchall()
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 
 from coordinator.core.backends import LocMemCache
-from coordinator.core.backends.locmem import Stored
+from coordinator.core.backends.locmem import Stored, Token
 from coordinator.errors import CacheUnreachable
 from tests.schedules.scheduler import Scheduler
 from tests.schedules.steps import NOTHING, Step
@@ -106,7 +106,7 @@ class ScheduledCache(LocMemCache):
     # -- time --------------------------------------------------------------------------------------
 
     def _has_expired(self, key: str) -> bool:
-        expires = self._expire_info.get(key, -1)
+        expires: float | None = self._expire_info.get(key, -1)  # type: ignore[attr-defined]  # below
         return expires is not None and expires <= self.clock.time
 
     def get_backend_timeout(self, timeout: Any = DEFAULT_TIMEOUT) -> float | None:
@@ -130,13 +130,13 @@ class ScheduledCache(LocMemCache):
                 found[key] = value
         return found
 
-    def get_with_token(self, key: str, version: int | None = None) -> tuple[Any, object] | None:
-        found: tuple[Any, object] | None = self._take(
+    def get_with_token(self, key: str, version: int | None = None) -> tuple[Any, Token] | None:
+        found: tuple[Any, Token] | None = self._take(
             "gets", key, lambda: LocMemCache.get_with_token(self, key, version), writes=False
         )
         return found
 
-    def set(
+    def set(  # type: ignore[override]  # as the one that it stands for
         self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
         done: bool = self._take(
@@ -191,14 +191,15 @@ class ScheduledCache(LocMemCache):
 
     def contents(self) -> Contents:
         """Return everything that is there, to be put back."""
-        return self._cache.copy(), dict(self._expire_info)
+        stored: Any = self._cache.copy()
+        return stored, dict(self._expire_info)  # type: ignore[attr-defined]  # its stubs leave it out
 
     def restore(self, contents: Contents) -> None:
         """Put back what `contents` once returned."""
         self._cache.clear()
         self._cache.update(contents[0])
-        self._expire_info.clear()
-        self._expire_info.update(contents[1])
+        self._expire_info.clear()  # type: ignore[attr-defined]  # its stubs leave it out
+        self._expire_info.update(contents[1])  # type: ignore[attr-defined]  # as above
 
     def begin_scenario(self, everywhere: frozenset[str], names: dict[str, str]) -> None:
         """Take the names of another scenario's keys."""

@@ -82,8 +82,9 @@ class Judge:
         return known[-1].revision if known else UNKNOWN
 
     def promise(self, number: str, revision: int) -> None:
-        """From now on no read may fall behind `revision`: its writer has advanced its pointer, or
-        a settling round is done with it.
+        """Hold every read from now on to `revision`.
+
+        Its writer has advanced its pointer, or a settling round is done with it.
         """
         self.promised[number] = max(revision, self.promised.get(number, UNKNOWN))
 
@@ -155,8 +156,7 @@ class Judge:
     def _fits(self, expected: Expectation, load: Load) -> bool:
         """Return True if the content is what one of the revisions that will do has promised."""
         return any(
-            load.state == known.state
-            and (known.version is None or load.version >= known.version)
+            load.state == known.state and (known.version is None or load.version >= known.version)
             for known in self.commits.get(expected.number, [])
             if known.revision >= expected.revision
         )

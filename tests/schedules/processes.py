@@ -36,12 +36,14 @@ def explore_together(
 ) -> Total:
     """Explore for `seconds` in `count` processes; return what was found."""
     context = multiprocessing.get_context("spawn")
-    tallies: "Queue[tuple[int, Tally, bool]]" = context.Queue()
+    tallies: Queue[tuple[int, Tally, bool]] = context.Queue()
     # Each takes the next of the jobs, whose order is the same everywhere.
     turn = context.Value("l", 0)
     processes = [
         context.Process(
-            target=_explore, args=(number, count, seconds, seed, wanders, turn, tallies), daemon=True
+            target=_explore,
+            args=(number, count, seconds, seed, wanders, turn, tallies),
+            daemon=True,
         )
         for number in range(count)
     ]

@@ -23,7 +23,7 @@ class Scenario:
 
     `strict`: the cache keeps what it is given, so G1 is promised. `loads_per_revision` is what G4
     allows, None where that can't be told. `timed`: time passes as an actor. `rings`: no message is
-    lost, so nothing may wait for the beat. `redelivers`: every event comes once more in the end, and
+    lost, so nothing may wait for the beat. `redelivers`: every event comes once more at last, and
     the ledger must agree with upstream then.
     """
 

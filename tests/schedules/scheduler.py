@@ -20,7 +20,7 @@ Choose = Callable[[Sequence["Actor"]], "Actor | None"]
 MOST_STEPS = 3_000
 
 
-class Killed(BaseException):  # noqa: N818  # nothing of the project may catch it as an Exception
+class Killed(BaseException):  # nothing of the project may catch it as an Exception
     """Thrown into an actor whose process dies."""
 
 

@@ -150,7 +150,11 @@ class Events(RuleBasedStateMachine):
 
     def deliver(self, version: int) -> None:
         event = self.world.upstream.event(N, version)
-        self.world.freely("webhook", lambda: record_change(Payment, event))
+
+        def record() -> None:
+            record_change(Payment, event)
+
+        self.world.freely("webhook", record)
 
     def settle(self) -> None:
         def act() -> None:
@@ -162,9 +166,7 @@ class Events(RuleBasedStateMachine):
     def read(self) -> Outcome:
         answers: list[reading.Lookup] = []
         expected = self.world.judge.expect(N, "reader")
-        self.world.freely(
-            "reader", lambda: answers.append(reading.read(self.world.resource(), N))
-        )
+        self.world.freely("reader", lambda: answers.append(reading.read(self.world.resource(), N)))
         self.world.judge.answered(expected, answers[0])
         assert not self.world.judge.violations
         return answers[0].outcome

@@ -1,6 +1,7 @@
 """The explorer itself: that it misses nothing, and that its crashes are crashes."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -103,9 +104,7 @@ def everything(world: World, scenario: Scenario) -> Iterator[Played]:
 
 
 @pytest.mark.parametrize("scenario", SMALL, ids=lambda scenario: scenario.name)
-def test_the_reduction_loses_nothing_that_anybody_can_see(
-    world: World, scenario: Scenario
-) -> None:
+def test_the_reduction_loses_nothing_that_anybody_can_see(world: World, scenario: Scenario) -> None:
     explorer = Explorer(world, scenario, CALM)
     reduced = [played.choices for played in explorer.explore()]
     full = [played.choices for played in everything(world, scenario)]
@@ -152,7 +151,8 @@ def test_a_lost_operation_is_not_done_and_an_unanswered_one_is(world: World) -> 
             writer = world.scheduler.actors[0]
             if writer.cache_steps == 1 and not seen:
                 key = next(key for key, name in world.cache.names.items() if "pointer" in name)
-                seen.append(world.cache._cache[world.cache.make_key(key)].data)
+                stored: Any = world.cache._cache[world.cache.make_key(key)]
+                seen.append(stored.data)
             return able[0]
 
         played = world.play(scenario, choose, Plan(faults=(("writer", 0, fault),)))

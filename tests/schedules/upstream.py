@@ -211,6 +211,8 @@ def upstream_id(number: str) -> str:
 
 def moment(version: Version) -> datetime:
     """Return upstream's time of this version: well before the schedule begins."""
-    return datetime.fromtimestamp(BEGINNING, UTC) - timedelta(hours=1) + timedelta(
-        seconds=version.second
+    return (
+        datetime.fromtimestamp(BEGINNING, UTC)
+        - timedelta(hours=1)
+        + timedelta(seconds=version.second)
     )

@@ -28,7 +28,7 @@ from coordinator.errors import CoordinatorError
 from coordinator.ledger.recording import record_change
 from coordinator.payments.models import Payment
 from tests.schedules.bell import Broker
-from tests.schedules.ledger import CHANGES, PAYMENTS, Ledger, Row
+from tests.schedules.ledger import PAYMENTS, Ledger, Row
 from tests.schedules.memory import Contents, ScheduledCache
 from tests.schedules.oracle import Judge, Violation
 from tests.schedules.scenario import CALM, EXPIRE, Plan, Scenario
@@ -174,9 +174,7 @@ class World:
         complete = self.scheduler.run(choose)  # type: ignore[arg-type]
         if complete:
             self._end(plan)
-        return Played(
-            complete, self.judge.violations, self.scheduler.choices, self.scheduler.story
-        )
+        return Played(complete, self.judge.violations, self.scheduler.choices, self.scheduler.story)
 
     def prepare(self, scenario: Scenario) -> None:
         """Bring about how `scenario` begins, for all of its schedules."""
@@ -193,11 +191,9 @@ class World:
         self.web = Process("web")
 
     def _bring_about(self, scenario: Scenario) -> _Beginning:
-        empty = dict.fromkeys(self.ledger.rows(), [])
-        nowhere = self.cache.contents()[0].__class__(), {}
-        self._put_back(
-            scenario, _Beginning(empty, nowhere, {}, [], [], {}, BEGINNING), tell=False
-        )
+        empty: dict[str, list[Row]] = {table: [] for table in self.ledger.rows()}
+        nowhere: Any = self.cache.contents()[0].__class__(), {}
+        self._put_back(scenario, _Beginning(empty, nowhere, {}, [], [], {}, BEGINNING), tell=False)
         self.freely("before", lambda: scenario.before(self))
         return _Beginning(
             self.ledger.rows(),
@@ -259,9 +255,7 @@ class World:
     def _bury(self, actor: Actor) -> None:
         self.ledger.connection(actor.index).bury()
 
-    def actor(
-        self, name: str, body: Callable[[], None], process: Process | None = None
-    ) -> Actor:
+    def actor(self, name: str, body: Callable[[], None], process: Process | None = None) -> Actor:
         """Add an actor that does `body`, in a process of its own unless it shares one."""
 
         def guarded() -> None:
@@ -269,7 +263,7 @@ class World:
                 body()
             except Killed:
                 raise
-            except Exception:
+            except Exception:  # noqa: BLE001  # an actor that raises is a violation to tell
                 _, error, trace = sys.exc_info()
                 where = traceback.extract_tb(trace)[-1]
                 self.judge.violated(
@@ -314,13 +308,19 @@ class World:
         if self.scenario.rings and not plan.crashes:
             self._judge_the_bell()
         self.freely("next", self._read_all)
-        for arriving in self.cache.on_its_way:
-            arriving()
-        self.cache.on_its_way.clear()
+        # A lease that arrives after its taker has given up is nobody's, and makes others wait for
+        # its timeout: answered with "busy", which is no wrong answer.
+        late = bool(self.cache.on_its_way)
+        if self.cache.on_its_way:
+            for arriving in self.cache.on_its_way:
+                arriving()
+            self.cache.on_its_way.clear()
+            # A lease that arrives so late is nobody's.
+            self.clock.time += conf.seconds("LEASE_TIMEOUT")
         self.upstream.shown = dict(self.upstream.newest)
         self.upstream.failures.clear()
         self.broker.down = False
-        self.judge.strict, self.judge.may_fail = True, False
+        self.judge.strict, self.judge.may_fail = True, late
         if plan.ending == EXPIRE:
             self.clock.time += conf.seconds("POINTER_TIMEOUT")
             self.tell("time", "the pointer's timeout passes, and nobody settles")

@@ -22,6 +22,7 @@ from tests.acceptance.cluster.place import (
     has_said,
 )
 from tests.databases import migrated_test_database
+from tests.processes import HOST, free_port
 
 IMAGE = os.environ.get("COORDINATOR_IMAGE", "coordinator:local")
 _PASSWORD = secrets.token_hex(8)
@@ -32,10 +33,13 @@ Kind = TypeVar("Kind", bound=Placed)
 class Containers(Place):
     """A Docker engine, found as docker's own programs find it."""
 
+    forwards = True
+
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._docker = docker.from_env()
         self._stack.callback(self._docker.close)
+        self._ports: dict[str, int] = {}
         # Nobody else's names, also if two runs share the engine.
         self._prefix = f"coordinator-test-{secrets.token_hex(3)}"
         network = self._docker.networks.create(self._prefix)
@@ -90,8 +94,10 @@ class Containers(Place):
             list(command),
             name=f"{self._prefix}-{name}",
             network=self._prefix,
-            # On any free port of this machine, and seen from nowhere else.
-            ports={f"{port}/tcp": ("127.0.0.1", None)} if port else {},
+            # The same port after a restart, and seen from this machine alone.
+            ports={f"{port}/tcp": (HOST, self._ports.setdefault(name, free_port()))}
+            if port
+            else {},
             init=True,
             detach=True,
             **options,
@@ -100,7 +106,9 @@ class Containers(Place):
     def _placed(
         self, kind: type[Kind], raw: Container, port: int, is_up: Callable[[Placed], bool]
     ) -> Kind:
-        node = kind(raw, f"{raw.name}:{port}", lambda: _published(raw, port), is_up)
+        name: str = raw.name
+        outside = f"{HOST}:{self._ports.get(name.removeprefix(f'{self._prefix}-'), 0)}"
+        node = kind(raw, f"{name}:{port}", outside, is_up)
         self._stack.callback(node.teardown)
         return node
 
@@ -139,12 +147,6 @@ def _ours(environment: Mapping[str, str]) -> dict[str, Any]:
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
     }
-
-
-def _published(raw: Container, port: int) -> str:
-    """Return the address by which this machine reaches a container's port, "" while it has none."""
-    found = raw.attrs["NetworkSettings"]["Ports"].get(f"{port}/tcp")
-    return f"127.0.0.1:{found[0]['HostPort']}" if found else ""
 
 
 def _takes_connections(node: Placed) -> bool:

@@ -17,10 +17,14 @@ _LOOK_AGAIN_SECONDS = 0.02
 class Raw(Protocol):
     """What runs: docker's own Container, or a process that can be treated like one."""
 
-    id: str
-    name: str
-    status: str
-    attrs: dict[str, Any]
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def attrs(self) -> dict[str, Any]: ...
 
     def reload(self) -> None: ...
     def kill(self, signal: str | int | None = None) -> None: ...
@@ -39,24 +43,18 @@ class NotUp(AssertionError):
 class Placed(CeleryTestContainer):
     """What every node can do, wherever it runs.
 
-    `inside` is its ``host:port`` for the other nodes, `outside` tells the one for this process.
+    `inside` is its ``host:port`` for the other nodes, `outside` the one for this process.
     """
 
     def __init__(
-        self, raw: Raw, inside: str, outside: Callable[[], str], is_up: Callable[[Placed], bool]
+        self, raw: Raw, inside: str, outside: str, is_up: Callable[[Placed], bool]
     ) -> None:
         super().__init__(raw)
         self.inside = inside
-        self._outside = outside
+        self.outside = outside
         self._is_up = is_up
         self._seen = 0
         self._removed = False
-
-    @property
-    def outside(self) -> str:
-        """Return ``host:port`` for this process; a container's changes when it is restarted."""
-        self._container.reload()
-        return self._outside()
 
     def ready(self) -> bool:
         """Return True once it does its work; raise NotUp if it ends instead, or takes too long."""

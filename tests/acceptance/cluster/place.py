@@ -6,7 +6,7 @@ import http.client
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.acceptance.cluster.nodes import BrokerNode, Node, Placed, WorkerNode
 
@@ -24,6 +24,9 @@ class Database:
 
 class Place(ABC):
     """Runs nodes, and removes them all in the end."""
+
+    #: Whether somebody else takes a node's connections for it, also when it takes none any more.
+    forwards: ClassVar[bool] = False
 
     @abstractmethod
     def broker(self) -> BrokerNode:

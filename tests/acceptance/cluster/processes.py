@@ -211,7 +211,7 @@ class Processes(Place):
         address: str,
         is_up: Callable[[Placed], bool],
     ) -> Kind:
-        node = kind(raw, address, lambda: address, is_up)
+        node = kind(raw, address, address, is_up)
         self._stack.callback(node.teardown)
         return node
 

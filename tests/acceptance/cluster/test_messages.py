@@ -1,24 +1,34 @@
 """Messages of another release, which are in the broker while workers are replaced by new ones.
 
-``messages/`` holds what a release published, byte for byte as it lay in Redis, except that none of
-it expires. A release keeps what is there and adds what it publishes itself, by running
-``python -m tests.acceptance.cluster.messages`` once.
+``messages/`` holds what a release published, as it lay in Redis, except that none of it expires. A
+release keeps what is there and adds what it publishes itself:
+``python -m tests.acceptance.cluster.messages``.
 """
 
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 from pytest_celery.api.setup import CeleryTestSetup
 
 from tests.acceptance.cluster.system import System
+from workers import app
 from workers.showing.answers import How
 
 pytestmark = pytest.mark.slow
 
 RELEASES = sorted((Path(__file__).parent / "messages").glob("*.json"))
+
+
+def test_the_present_release_is_among_them_with_all_its_tasks() -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    [present] = [path for path in RELEASES if path.stem == project["version"]]
+    published = {message["headers"]["task"] for message in json.loads(present.read_text())}
+    app.loader.import_default_modules()
+    assert {name for name in app.tasks if name.startswith("workers.tasks.")} <= published
 
 
 @pytest.mark.parametrize("path", RELEASES, ids=lambda path: path.stem)
@@ -31,9 +41,11 @@ def test_every_message_of_an_older_release_is_still_understood(
         queue = message["properties"]["delivery_info"]["routing_key"]
         celery_setup.broker.container.client.lpush(queue, json.dumps(message))
 
-    for message in messages:
-        name, task_id = message["headers"]["task"], message["headers"]["id"]
-        system.wait_until(lambda done=f"Task {name}[{task_id}] succeeded": done in worker.logs())
+    done = [
+        f"Task {message['headers']['task']}[{message['headers']['id']}] succeeded"
+        for message in messages
+    ]
+    system.wait_until(lambda: all(line in worker.logs() for line in done))
     assert "Traceback" not in worker.logs()
 
 

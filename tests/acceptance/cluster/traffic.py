@@ -28,6 +28,8 @@ class Traffic:
         self.reads = 0
         self.hits = 0
         self.errors: list[str] = []
+        #: Connections that were taken, and ended without an answer.
+        self.cut_off: list[str] = []
         #: Readings that were older than one that had ended before they began.
         self.went_back: list[str] = []
         self._system = system
@@ -82,7 +84,7 @@ class Traffic:
                 self._read(chosen.choice(self.paid), chosen.sample(self._webs, len(self._webs)))
 
     def _read(self, number: str, webs: Sequence[Node]) -> None:
-        """Read one payment, as behind a proxy: who takes no connection is not asked."""
+        """Read one payment, as behind a proxy: if one gives no answer, the next is asked."""
         known = self._newest.get(number, 0)
         for web in webs:
             try:
@@ -90,11 +92,11 @@ class Traffic:
             except urllib3.exceptions.NewConnectionError:
                 continue
             except urllib3.exceptions.HTTPError as error:
-                self._note(f"{number}: {error!r}")
-                return
+                self.cut_off.append(f"{number}: {error!r}")
+                continue
             self._judge(number, known, answer)
             return
-        self._note(f"{number}: nobody takes connections")
+        self._note(f"{number}: nobody answers")
 
     def _judge(self, number: str, known: int, answer: Answer) -> None:
         with self._more:

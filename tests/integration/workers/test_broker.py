@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,8 @@ def until(holds: Callable[[], bool]) -> None:
 
 def send(redis: RedisServer, note: Path, seconds: float) -> None:
     with app.connection_for_write(redis.url) as connection:
-        nap.apply_async(args=[str(note), seconds], connection=connection, queue="default")
+        options: dict[str, Any] = {"connection": connection, "queue": "default"}
+        nap.apply_async(args=(str(note), seconds), **options)
 
 
 def says(note: Path, word: str) -> Callable[[], bool]:
