@@ -76,6 +76,10 @@ up: image ## Start the whole system in containers (ARGS="--scale worker=3"; COMP
 	@containers/await-healthy 180 $(COMPOSE)
 	@echo 'All healthy. `make smoke` sends a payment through it, `make logs` shows what happens.'
 
+.PHONY: roll
+roll: image ## Replace web, workers and beat one by one by what is built now
+	@containers/roll "$(COMPOSE)" web worker beat
+
 .PHONY: down
 down: ## Stop it; what the ledger holds stays (ARGS=--volumes: that goes too)
 	@COMPOSE_PROFILES=smoke,monitoring $(COMPOSE) down --remove-orphans $(ARGS)

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from workers.embedded.place import own_directory
+from workers.stack.system import PREFIX
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 120.0
@@ -64,7 +65,7 @@ def stack(*options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
 def belongings(process: subprocess.Popen[str]) -> tuple[list[psutil.Process], set[Path]]:
     """Return every process below this one, and the directories in which they keep their data."""
     found = psutil.Process(process.pid).children(recursive=True)
-    pattern = re.compile(r"(\S+/coordinator-\d+/stack-[^/\s]+)")
+    pattern = re.compile(rf"(/\S+?/{PREFIX}[^/\s]+)")
     words = " ".join(word for one in found for word in one.cmdline())
     return found, {Path(path) for path in pattern.findall(words)}
 
@@ -129,7 +130,7 @@ def test_nothing_runs_on_when_it_is_killed() -> None:
         wait_until_gone(processes)
     # Who is killed can't tidy up; whoever comes next does.
     assert all(path.exists() for path in directories)
-    with own_directory(next(iter(directories)).parent, prefix="stack-"):
+    with own_directory(next(iter(directories)).parent, prefix=PREFIX):
         assert not [path for path in directories if path.exists()]
 
 

@@ -22,6 +22,8 @@ from workers.stack.server import HOST, free_port
 from workers.stack.servers_of_a_run import Servers
 from workers.stack.supervisor import Supervisor
 
+#: What the names of runs' directories begin with: those of other users are theirs to tidy up.
+PREFIX = f"coordinator-stack-{os.geteuid()}-"
 _READY_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 
@@ -143,10 +145,8 @@ def _directory() -> Iterator[Path]:
 
     Among the temporary ones, since those can't reach into everybody's home.
     """
-    parent = Path(tempfile.gettempdir()) / f"coordinator-{os.geteuid()}"
-    with own_directory(parent, prefix="stack-") as directory:
-        for path in (parent, directory):
-            path.chmod(0o711)
+    with own_directory(Path(tempfile.gettempdir()), prefix=PREFIX) as directory:
+        directory.chmod(0o711)
         yield directory
 
 

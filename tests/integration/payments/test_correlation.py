@@ -22,7 +22,7 @@ ID = "checkout-7f3a"
 
 
 class Provider:
-    """Knows no payment, and remembers with which correlation id it was asked."""
+    """Refuses whatever it is asked, and remembers with which correlation id that was."""
 
     def __init__(self) -> None:
         asked = self.asked = list[str | None]()
@@ -30,8 +30,8 @@ class Provider:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 asked.append(self.headers.get(correlation.HEADER))
-                body = b'{"error":{"type":"invalid_request_error","code":"resource_missing"}}'
-                self.send_response(404)
+                body = b'{"error":{"type":"invalid_request_error","code":"parameter_invalid"}}'
+                self.send_response(400)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -67,6 +67,16 @@ def log_of_the_project() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before = list(root.handlers), root.level
     configure_logging("logging.config.dictConfig", project.LOGGING)
+    ours = [
+        logger
+        for name, logger in logging.root.manager.loggerDict.items()
+        if name.startswith(("coordinator", "workers")) and isinstance(logger, logging.Logger)
+    ]
+    # Another test may have silenced them: Celery's own set-up, for one, in the same process.
+    silenced = [(logger, logger.disabled, logger.level, logger.propagate) for logger in ours]
+    for logger in ours:
+        logger.disabled, logger.propagate = False, True
+        logger.setLevel(logging.NOTSET)
     for handler in root.handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(written)
@@ -75,6 +85,9 @@ def log_of_the_project() -> Iterator[io.StringIO]:
     finally:
         root.handlers[:], level = before
         root.setLevel(level)
+        for logger, disabled, own_level, propagate in silenced:
+            logger.disabled, logger.propagate = disabled, propagate
+            logger.setLevel(own_level)
 
 
 def test_one_id_goes_from_the_webhook_to_upstream_and_into_every_line(
