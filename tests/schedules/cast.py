@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from coordinator.core import cache, conf, keys, pointer, reading
+from coordinator.core import cache, keys, pointer, reading
 from coordinator.core.reading import Lookup
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.recording import Recording, record_change
@@ -213,29 +213,6 @@ def outage(world: World, processes: Sequence[Process] | None = None) -> Actor:
             process.cut_off = False
 
     return world.actor("outage", body)
-
-
-def failover(world: World) -> Actor:
-    """Add a node that dies and comes back with its old data, while another one stands in.
-
-    It is not used again for the pointer's timeout, as the ring's rule has it: what it then says is
-    as good as if it had never been away.
-    """
-
-    def body() -> None:
-        world.scheduler.step(Step("node fails", "", TIME, frozenset({STORE})))
-        world.cache.use(1)
-        world.judge.lost(returned=True)
-        world.scheduler.step(
-            Step("node returns", "", NOTHING, TIME | PROMISES | {STORE}, Lock.PASS)
-        )
-        world.clock.time += conf.seconds("POINTER_TIMEOUT")
-        world.cache.use(0)
-        world.judge.lost(returned=True)
-        for number in world.judge.commits:
-            world.judge.promise(number, world.judge.revision_of(number))
-
-    return world.actor("failover", body)
 
 
 def cut_off_writer(world: World) -> Actor:

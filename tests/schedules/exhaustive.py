@@ -54,7 +54,6 @@ class Explorer:
     visited: int = 0
     cut_short: int = 0
     finished: bool = False
-    _ends: set[int] = field(default_factory=set)
     _places: list[_Place] = field(default_factory=list)
     _events: list[_Event] = field(default_factory=list)
     _clocks: dict[int, Clock] = field(default_factory=dict)
@@ -94,14 +93,7 @@ class Explorer:
             depth += 1
             return chosen
 
-        played = self.world.play(
-            self.scenario,
-            choose,
-            self.plan,
-            seed=self.seed,
-            everywhere=False,
-            known_ends=self._ends,
-        )
+        played = self.world.play(self.scenario, choose, self.plan, seed=self.seed)
         if played.complete:
             for actor in self.world.scheduler.actors:
                 if actor.unreached is not None:

@@ -186,8 +186,6 @@ class Ledger:
     def restore(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Put back what `rows` once returned."""
         self.raw.execute("BEGIN IMMEDIATE")
-        # Rows get the same numbers every time.
-        self.raw.execute("DELETE FROM sqlite_sequence")
         for table, there in rows.items():
             self.raw.execute(f'DELETE FROM "{table}"')
             if there:

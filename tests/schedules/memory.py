@@ -46,8 +46,6 @@ class ScheduledCache(LocMemCache):
         #: The names to print instead of hashes.
         self.names: dict[str, str] = {}
         self.everywhere: frozenset[str] = NOTHING
-        #: Two nodes: the second one takes over where the first one is taken for dead.
-        self._nodes = ((self._cache, self._expire_info), (OrderedDict[str, Stored](), {}))
         #: What is on its way to the node.
         self.on_its_way: list[Callable[[], Any]] = []
         self._steps: dict[tuple[str, str], Step] = {}
@@ -197,10 +195,7 @@ class ScheduledCache(LocMemCache):
         return stored, dict(self._expire_info)  # type: ignore[attr-defined]  # its stubs leave it out
 
     def restore(self, contents: Contents) -> None:
-        """Put back what `contents` once returned, on the first node."""
-        self.use(1)
-        self.wipe()
-        self.use(0)
+        """Put back what `contents` once returned."""
         self._cache.clear()
         self._cache.update(contents[0])
         self._expire_info.clear()  # type: ignore[attr-defined]  # its stubs leave it out
@@ -215,10 +210,6 @@ class ScheduledCache(LocMemCache):
     def evict(self, key: str) -> None:
         """Lose one key."""
         self._delete(self.make_key(key))
-
-    def use(self, node: int) -> None:
-        """Let everybody use this node, with what it holds."""
-        self._cache, self._expire_info = self._nodes[node]
 
     def wipe(self) -> None:
         """Lose everything."""

@@ -183,12 +183,6 @@ def out(world: World) -> None:
     cast.outage(world)
 
 
-def failed_over(world: World) -> None:
-    cast.writer(world, N, 2)
-    cast.reader(world, N)
-    cast.failover(world)
-
-
 def late(world: World) -> None:
     cast.writer(world, N, 2)
     cast.writer(world, N, 3, name="other writer")
@@ -265,7 +259,6 @@ SMALL = (
         tells_versions=False,
         loads_per_revision=None,
     ),
-    Scenario("failover", cast=failed_over, before=warm, timed=True, **_LOSING),
     Scenario("pauses-warm", cast=pauses, before=warm, timed=True, **_CALM),
     Scenario("late-advance", cast=late_advance, before=no_pointer, timed=True, **_CALM),
     Scenario("advance-races", cast=advance_races, before=held_up, **_CALM),

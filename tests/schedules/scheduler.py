@@ -95,8 +95,6 @@ class Scheduler:
     leave: Callable[[Actor], None]
     bury: Callable[[Actor], None]
     tell: bool = False
-    #: Stop also before steps that nobody else can notice.
-    everywhere: bool = True
     actors: list[Actor] = field(default_factory=list)
     choices: list[int] = field(default_factory=list)
     story: list[Happened] = field(default_factory=list)
@@ -116,7 +114,7 @@ class Scheduler:
         if actor.dead:
             # A dead process runs no `finally`: whatever its clean-up tries comes to nothing.
             raise Killed
-        if not (actor.free or (step.local and not self.everywhere)):
+        if not actor.free:
             actor.pending = step
             assert self._hub is not None
             self._hub.switch()

@@ -31,8 +31,7 @@ def replay(world: World, name: str) -> Played:
     if kind not in scenarios.BY_NAME or not choices:
         raise ValueError(f"{name!r} names no schedule: it takes random:SEED or what was printed")
     following = _following(_choices(choices), world)
-    scenario = scenarios.BY_NAME[kind]
-    return world.play(scenario, following, Plan.parse(plan), tell=True, everywhere=False)
+    return world.play(scenarios.BY_NAME[kind], following, Plan.parse(plan), tell=True)
 
 
 def _choices(text: str) -> Iterator[int]:

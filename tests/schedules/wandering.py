@@ -104,9 +104,6 @@ def situation(rng: random.Random) -> tuple[Scenario, Plan]:
         may_fail |= _add_losses(rng, casting, numbers)
     if timed:
         casting.append(_joining(cast.passing, *(rng.choice((6.0, 16.0, 31.0)) for _ in range(2))))
-    elif loses and rng.random() < 0.2:
-        timed = may_fail = True
-        casting.append(_joining(cast.failover))
     if rung and rng.random() < 0.3:
         trouble = rng.choice((cast.lost_message, cast.doubled_message, cast.broker_down))
         casting.append(_joining(trouble))

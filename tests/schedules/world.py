@@ -162,16 +162,9 @@ class World:
         *,
         seed: int = 0,
         tell: bool = False,
-        everywhere: bool = True,
-        known_ends: set[int] | None = None,
     ) -> Played:
-        """Run one schedule of `scenario`, as `choose` picks, and judge it.
-
-        `everywhere` switches also where nobody else can notice. `known_ends` keeps what was left
-        when all had run: what comes after is not played again for what is known.
-        """
+        """Run one schedule of `scenario`, as `choose` picks, and judge it."""
         self._begin(scenario, seed=seed, tell=tell)
-        self.scheduler.everywhere = everywhere
         scenario.cast(self)
         actors = {actor.name: actor for actor in self.scheduler.actors}
         for name, step in plan.crashes:
@@ -179,7 +172,7 @@ class World:
         for name, number, what in plan.faults:
             actors[name].faults[number] = what
         complete = self.scheduler.run(choose)  # type: ignore[arg-type]
-        if complete and not self._known(known_ends):
+        if complete:
             self._end(plan)
         return Played(complete, self.judge.violations, self.scheduler.choices, self.scheduler.story)
 
@@ -306,30 +299,6 @@ class World:
         """Add a line to the story."""
         if self.scheduler.tell:
             self.scheduler.story.append(Happened(actor, what))
-
-    def _known(self, ends: set[int] | None) -> bool:
-        """Return True if another schedule has left everything just like this one."""
-        if ends is None:
-            return False
-        left = hash(
-            (
-                self.clock.time,
-                tuple(tuple(rows) for rows in self.ledger.rows().values()),
-                frozenset((key, kept.data) for key, kept in self.cache._cache.items()),
-                tuple(self.cache._expire_info.items()),
-                tuple(map(repr, self.upstream.loads)),
-                tuple(self.upstream.newest.items()),
-                tuple(self.upstream.shown.items()),
-                len(self.cache.on_its_way),
-                tuple(self.broker.messages),
-                tuple(self.judge.promised.items()),
-                self.scheduler.crashes,
-            )
-        )
-        if left in ends:
-            return True
-        ends.add(left)
-        return False
 
     # -- the end -----------------------------------------------------------------------------------
 

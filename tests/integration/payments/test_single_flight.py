@@ -11,10 +11,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from coordinator.core import resource
 from coordinator.ledger.models import Change
-from coordinator.payments import providers
-from coordinator.payments.resource import register_payments
 from tests.integration.payments.conftest import Site
 from tests.integration.payments.simulated import ROOT, SimulatorServer
 from tests.servers import MemcachedServer
@@ -41,16 +38,12 @@ def site(
     memcached: MemcachedServer,
     stripe_like: SimulatorServer,
     settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Site]:
+) -> Site:
     """Return the site with the real provider's client, memcached, and a ledger in a file."""
     settings.STRIPE_API_BASE = stripe_like.url
     settings.STRIPE_WEBHOOK_SECRETS = [samples.SECRET]
     settings.COORDINATOR_READ_WAIT_SECONDS = 30
-    monkeypatch.setattr(resource, "_registry", {})
-    register_payments()
-    yield Site()
-    providers.current.cache_clear()
+    return Site()
 
 
 def herd(
@@ -66,7 +59,7 @@ def herd(
         "COORDINATOR_READ_WAIT_SECONDS": "30",
         "PYTHONPATH": str(ROOT),
     }
-    command = [sys.executable, "-m", "tests.integration.workers.cold_readers", prefix, number]
+    command = [sys.executable, "-m", "tests.integration.payments.cold_readers", prefix, number]
     return [
         subprocess.Popen(
             [*command, str(THREADS)],

@@ -1,6 +1,6 @@
 """A process of many threads that read one cold payment at once, when its standard input says go.
 
-``python -m tests.integration.workers.cold_readers <prefix> <number> <threads>``; prints the
+``python -m tests.integration.payments.cold_readers <prefix> <number> <threads>``; prints the
 outcomes as one line of JSON.
 """
 
