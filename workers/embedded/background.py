@@ -65,6 +65,9 @@ def working(troubles: Troubles) -> Iterator[None]:
         without_mingle=True,
         without_gossip=True,
     )
+    # What the worker's command does: the pool's threads have no current app, and would look the
+    # task up in whichever app of this process came first.
+    app.set_default()
     thread = threading.Thread(target=worker.run, name="worker")
     thread.start()
     try:
