@@ -11,6 +11,7 @@ from coordinator.core import cache, clock, filling
 from coordinator.core.resource import Resource, Standing
 from coordinator.core.warming import WarmOutcome
 from coordinator.ledger.models import Ledgered, model_of
+from coordinator.ledger.queries import rows
 from coordinator.operations.models import Watermark
 from workers import patience
 
@@ -73,13 +74,13 @@ def backfill(
     of = selection.resource
     size = _CHUNK if rate is None else max(1, min(_CHUNK, int(rate)))
     while True:
-        rows = list(selection.things().filter(pk__gt=after)[:size])
-        if not rows:
+        found = list(rows(selection.things().filter(pk__gt=after)[:size]))
+        if not found:
             Watermark.objects.filter(name=selection.watermark).delete()
             return
         began = time.monotonic()
-        after = rows[-1].pk
-        standings = {row.number: row.standing() for row in rows}
+        after = found[-1].pk
+        standings = {row.identifier: row.standing for row in found}
         # A long command has no request middleware either.
         cache.clear_request_tier()
         chunk = _look(of, standings) if dry_run else _warm(of, standings)

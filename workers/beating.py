@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from celery.beat import PersistentScheduler
+from celery.beat import PersistentScheduler, Scheduler
 from celery.worker import state
 from celery.worker.consumer import Consumer
 from django.conf import settings
@@ -88,8 +88,11 @@ class BeatingConsumer(Consumer):
         return super().ensure_connected(conn)
 
 
-class BeatingScheduler(PersistentScheduler):
-    """Celery's own scheduler, which beats with each tick and while it waits for its broker."""
+class BeatingInMemory(Scheduler):
+    """Celery's own scheduler, which beats with each tick and while it waits for its broker.
+
+    It keeps nothing on disk: for a beat that lives and ends with the rest of the system.
+    """
 
     def tick(self, *args: Any, **options: Any) -> Any:
         """Do what is due, and return how long to wait until the next tick."""
@@ -109,3 +112,7 @@ class BeatingScheduler(PersistentScheduler):
         logger.error(
             "beat.unconnected", extra={"error": type(error).__name__, "again_in_seconds": seconds}
         )
+
+
+class BeatingScheduler(BeatingInMemory, PersistentScheduler):
+    """The same, which keeps on disk when each task was due last: for a beat of its own."""

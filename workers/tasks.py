@@ -1,16 +1,20 @@
 """The tasks: thin adapters, each safe to run twice."""
 
 import functools
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 
 from coordinator.core import cache, resource, switches
+from coordinator.errors import CoordinatorError
 from coordinator.ledger.retention import prune as prune_log
 from coordinator.operations import reconciling, switching, verifying
 from workers import doorbell, keeping, recovery, settling
 from workers.app import app
+
+logger = logging.getLogger(__name__)
 
 _RING_AGAIN_WITHIN_SECONDS = 5.0
 _ROUND_SECONDS = 20.0
@@ -100,8 +104,17 @@ def warm_refill(name: str, before: str = "") -> None:
 @app.task
 @once_a_round("COORDINATOR_RECONCILE_EVERY_SECONDS")
 def reconcile() -> None:
-    """Record what no webhook told."""
-    reconciling.reconcile()
+    """Record what no webhook told; if upstream can't list it now, the next round does."""
+    try:
+        reconciling.reconcile()
+    except CoordinatorError as error:
+        # Nothing is lost by it: the next round begins where the last complete one ended.
+        refused = not error.permanent and not error.burns_attempt
+        logger.log(
+            logging.INFO if refused else logging.ERROR if error.permanent else logging.WARNING,
+            "reconcile.postponed",
+            extra={"reason": error.reason, "retry_after_seconds": error.retry_after_seconds},
+        )
 
 
 @app.task

@@ -27,6 +27,7 @@ ALL: tuple[Callable[[], Iterator[checks.CheckMessage]], ...] = (
     timing.upstream_parts_within_whole,
     places.serialised_writers,
     places.misspelt_names,
+    timing.verify_outlasts_lag,
 )
 
 

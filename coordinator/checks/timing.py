@@ -119,6 +119,19 @@ def absence_within_pointer() -> Iterator[checks.CheckMessage]:
         )
 
 
+def verify_outlasts_lag() -> Iterator[checks.CheckMessage]:
+    """A round of verifying that looks sooner takes a lag for the truth."""
+    grace = settings.COORDINATOR_VERIFY_GRACE_SECONDS
+    lag = settings.COORDINATOR_LAG_SECONDS
+    if grace < lag:
+        yield checks.Error(
+            f"Payments are verified {grace:g} s after their last change, but upstream may lag "
+            f"behind its own events for {lag:g} s: what is still the past would be recorded.",
+            hint="Make COORDINATOR_VERIFY_GRACE_SECONDS at least COORDINATOR_LAG_SECONDS.",
+            id="coordinator.E016",
+        )
+
+
 def upstream_parts_within_whole() -> Iterator[checks.CheckMessage]:
     """One attempt that may take longer than the whole call leaves no time for a second one."""
     whole = settings.COORDINATOR_UPSTREAM_TIMEOUT_SECONDS

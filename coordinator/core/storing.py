@@ -72,7 +72,8 @@ def store_many(entries: Mapping[EntryKey, CacheEntry], now: float) -> dict[Entry
         result = StoreResult.STORED
         if not added.get(key.cache_key, False):
             try:
-                result = _store(key, new, encoded[key], timeouts[key])
+                in_its_way = key.cache_key in added
+                result = _store(key, new, encoded[key], timeouts[key], in_its_way=in_its_way)
             except CacheUnreachable:
                 result = StoreResult.UNREACHABLE
         if result is StoreResult.STORED:
@@ -83,13 +84,22 @@ def store_many(entries: Mapping[EntryKey, CacheEntry], now: float) -> dict[Entry
     return results
 
 
-def _store(key: EntryKey, new: CacheEntry, data: bytes, timeout: float) -> StoreResult:
-    for _ in range(_ATTEMPTS):
-        if cache.add(key.cache_key, data, timeout):
+def _store(
+    key: EntryKey, new: CacheEntry, data: bytes, timeout: float, *, in_its_way: bool
+) -> StoreResult:
+    """Store one; `in_its_way` says that it could not be added a moment ago."""
+    gone = 0
+    for attempt in range(_ATTEMPTS):
+        if not (in_its_way and attempt == 0) and cache.add(key.cache_key, data, timeout):
             return StoreResult.STORED
         there = cache.get_with_token(key.cache_key)
         if there is None:
-            # Ran out between the two calls, or the server refuses the value: the next round tells.
+            # Not added, and nothing is there: the server refuses the value, unless what was in its
+            # way ran out between the two calls. That does not happen twice: a megabyte that nobody
+            # will keep is not sent again and again.
+            gone += 1
+            if gone > 1:
+                break
             continue
         try:
             if entry.decode(there.value, key).order() >= new.order():

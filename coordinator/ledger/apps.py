@@ -8,3 +8,7 @@ class LedgerConfig(AppConfig):
 
     name = "coordinator.ledger"
     verbose_name = "Ledger"
+
+    def ready(self) -> None:
+        """Let queries ask with ``__among``."""
+        from coordinator.ledger import lookups  # noqa: F401  # registers itself

@@ -17,12 +17,14 @@ from coordinator.ledger.states import StateTable
 class Ledgered(models.Model):
     """A thing whose state the ledger knows. Its rows are written by `record_change` alone.
 
-    A subclass names its resource and its table of states, and says how content becomes columns and
-    columns become a state.
+    A subclass names its resource, its table of states and its owner's column, and says how content
+    becomes columns and columns become a state.
     """
 
     resource_name: ClassVar[str]
     state_table: ClassVar[StateTable]
+    #: The name of the column that says who may read it.
+    owner_column: ClassVar[str]
 
     number = models.CharField(
         max_length=IDENTIFIER_MAX_LENGTH,
@@ -53,8 +55,9 @@ class Ledgered(models.Model):
 
     @property
     def owner(self) -> str:
-        """Return who may read it."""
-        raise NotImplementedError(f"{type(self).__name__} must say who its owner is")
+        """Return who may read it; empty if only staff may."""
+        owner: str = getattr(self, self.owner_column)
+        return owner
 
     def apply(self, content: Mapping[str, object]) -> None:
         """Take over what a change says of the columns."""
@@ -115,7 +118,14 @@ class Change(models.Model):
     confirmed_at = models.DateTimeField(
         null=True, blank=True, help_text="When the pointer was confirmed."
     )
-    attempts = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(
+        default=0, help_text="How often it was tried, to an end that says something of it."
+    )
+    claims = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="How often it was claimed since: more than one, and workers died over it.",
+    )
     next_attempt_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from coordinator.core.resource import Standing
 from coordinator.ledger.models import Ledgered
@@ -16,10 +17,27 @@ def standings_of(
     """Return the function that a Resource of `model` reads its standings with: one query."""
 
     def standings(identifiers: Sequence[str]) -> Mapping[str, Standing]:
-        rows = model._default_manager.filter(number__in=identifiers)
-        return {row.number: row.standing() for row in rows}
+        wanted = model._default_manager.filter(number__among=identifiers)
+        return {name: standing for _, name, standing in rows(wanted)}
 
     return standings
+
+
+class Row(NamedTuple):
+    """What is asked of a row by whoever warms it: no more of it is read."""
+
+    pk: int
+    identifier: str
+    standing: Standing
+
+
+def rows(things: QuerySet[Ledgered]) -> Iterator[Row]:
+    """Yield the rows of `things`, in one query."""
+    found = things.values_list(
+        "pk", "number", "state", "revision", things.model.owner_column, "upstream_id", "version"
+    )
+    for pk, number, *standing in found:
+        yield Row(pk, number, Standing(*standing))
 
 
 def may_seed() -> bool:
@@ -40,11 +58,13 @@ def open_or_changed(
     """
     wanted = Q(state__in=model.state_table.open_names) | Q(changed_at__gte=changed_since)
     while True:
-        rows = list(model._default_manager.filter(wanted, pk__gt=after).order_by("pk")[:chunk])
-        if not rows:
+        found = list(
+            rows(model._default_manager.filter(wanted, pk__gt=after).order_by("pk")[:chunk])
+        )
+        if not found:
             return
-        after = rows[-1].pk
-        yield after, {row.number: row.standing() for row in rows}
+        after = found[-1].pk
+        yield after, {row.identifier: row.standing for row in found}
 
 
 def newest_first(
@@ -58,9 +78,9 @@ def newest_first(
     wanted = Q(state__in=model.state_table.open_names) | Q(changed_at__gte=changed_since)
     things = model._default_manager.filter(wanted).order_by("-changed_at")
     while True:
-        rows = list(things.filter(changed_at__lt=before)[:chunk])
-        if not rows:
+        page = list(things.filter(changed_at__lt=before)[:chunk])
+        if not page:
             return
-        before = rows[-1].changed_at
-        rows = list({row.pk: row for row in [*rows, *things.filter(changed_at=before)]}.values())
-        yield before, {row.number: row.standing() for row in rows}
+        before = page[-1].changed_at
+        whole = {row.pk: row for row in [*page, *things.filter(changed_at=before)]}.values()
+        yield before, {row.number: row.standing() for row in whole}

@@ -1,7 +1,8 @@
 """The change log as a queue: claims what is due, and writes down how it ended.
 
 At least once: a claim only hides a change for a while (``COORDINATOR_CLAIM_SECONDS``); it ends when
-its outcome is written, after the work. A worker that dies leaves nothing but a delay.
+its outcome is written, after the work. A worker that dies leaves a delay, and one claim that nobody
+has concluded: that is counted apart from attempts, which say something of the change.
 """
 
 from collections import defaultdict
@@ -9,13 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
 from django.db.models import Count, F, Min
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from coordinator.ledger.claiming import claim
 from coordinator.ledger.models import UNSETTLED, Change, Outcome
 from coordinator.ledger.signals import ChangeEnded, changes_ended
+
+__all__ = ["Backlog", "Ending", "backlog", "claim", "conclude", "confirm_only", "retry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,8 @@ class Ending:
     """What to write down of one claimed change.
 
     An empty outcome leaves it in the queue until `again_in_seconds` have passed, and so does a
-    pointer that is not confirmed. `burn` is False when the attempt does not count.
+    pointer that is not confirmed. `burn` is False when the attempt does not count; `tried` is False
+    when there was none, which leaves open if a worker would have survived it.
     """
 
     outcome: str = ""
@@ -31,6 +35,7 @@ class Ending:
     confirmed: bool = False
     again_in_seconds: float = 0.0
     burn: bool = True
+    tried: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +44,6 @@ class Backlog:
 
     unsettled: int
     oldest_seconds: float
-
-
-def claim(limit: int, claim_seconds: float) -> list[Change]:
-    """Return up to `limit` unsettled changes that are due, hidden from other workers meanwhile."""
-    now = timezone.now()
-    with transaction.atomic():
-        due = Change.objects.filter(UNSETTLED, next_attempt_at__lte=now)
-        if connection.features.has_select_for_update_skip_locked:
-            # Several workers each take their own page; where the database can't skip, the
-            # transaction itself (BEGIN IMMEDIATE on SQLite) lets one claim at a time.
-            due = due.select_for_update(skip_locked=True)
-        page = list(due.order_by("next_attempt_at", "id")[:limit])
-        if page:
-            Change.objects.filter(pk__in=[change.pk for change in page]).update(
-                next_attempt_at=now + timedelta(seconds=claim_seconds), attempts=F("attempts") + 1
-            )
-    for change in page:
-        change.attempts += 1
-    return page
 
 
 def conclude(endings: Iterable[tuple[Change, Ending]]) -> None:
@@ -75,14 +61,15 @@ def conclude(endings: Iterable[tuple[Change, Ending]]) -> None:
             columns |= {"outcome": ending.outcome, "ended_at": now}
         if ending.confirmed:
             columns["confirmed_at"] = now
-        if not ending.burn:
-            # Never below 0: somebody may have set it to 0 meanwhile, for another try.
-            columns["attempts"] = Greatest(F("attempts") - 1, 0)
+        if ending.tried and ending.burn:
+            columns["attempts"] = F("attempts") + 1
+        # Never below 0: somebody may have set it to 0 meanwhile, for another try.
+        columns["claims"] = 0 if ending.tried else Greatest(F("claims") - 1, 0)
         # Whoever is late (its claim ran out, and somebody else took over; or an abandoned change is
         # to be tried again) finds another outcome than it knew, and leaves it as it is.
-        unmoved = Change.objects.filter(
-            UNSETTLED, pk__in=[change.pk for change in changes], outcome=known
-        )
+        unmoved = Change.objects.filter(pk__among=[change.pk for change in changes], outcome=known)
+        if known:
+            unmoved = unmoved.filter(confirmed_at=None)
         count = unmoved.update(**columns)
         if ending.outcome and not known:
             _tell_ended(changes if count == len(changes) else _ended_at(changes, now), ending, now)
@@ -113,7 +100,7 @@ def confirm_only(changes: Iterable[Change]) -> None:
     """Write down that the pointers of these changes, whose outcome is known, are confirmed."""
     ids = [change.pk for change in changes]
     if ids:
-        Change.objects.filter(pk__in=ids, confirmed_at=None).update(confirmed_at=timezone.now())
+        Change.objects.filter(pk__among=ids, confirmed_at=None).update(confirmed_at=timezone.now())
 
 
 def backlog(at_most: int | None = None) -> Backlog:
@@ -134,5 +121,10 @@ def backlog(at_most: int | None = None) -> Backlog:
 def retry(changes: Iterable[int]) -> int:
     """Put abandoned changes (by id) back into the queue, due now; return how many."""
     return Change.objects.filter(pk__in=list(changes), outcome=Outcome.ABANDONED).update(
-        outcome="", reason="", ended_at=None, attempts=0, next_attempt_at=timezone.now()
+        outcome="",
+        reason="",
+        ended_at=None,
+        attempts=0,
+        claims=0,
+        next_attempt_at=timezone.now(),
     )

@@ -15,6 +15,7 @@ from coordinator.core.keys import check_identifier
 from coordinator.core.resource import Standing
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.models import Change, Ledgered, Outcome
+from coordinator.ledger.queries import rows
 from coordinator.ledger.signals import ChangeEnded, changes_ended, payment_state_changed
 
 logger = logging.getLogger(__name__)
@@ -151,9 +152,9 @@ def record_observation(
 def _transact(model: type[Ledgered], event: Event) -> Recorded:
     with transaction.atomic(durable=True):
         row = _locked(model, event)
-        known = Change.objects.filter(event_id=event.event_id).first()
-        if known is not None:
-            return Recorded(Recording.DUPLICATE, known.identifier, row.revision)
+        known = Change.objects.filter(event_id=event.event_id).values_list("identifier", flat=True)
+        for identifier in known:
+            return Recorded(Recording.DUPLICATE, identifier, row.revision)
         if event.expected_revision is not None and event.expected_revision != row.revision:
             return Recorded(Recording.OUT_OF_DATE, row.number, row.revision)
         previous, held = row.state, row.occurred_at
@@ -191,8 +192,8 @@ def _transact(model: type[Ledgered], event: Event) -> Recorded:
 
 def _locked(model: type[Ledgered], event: Event) -> Ledgered:
     """Return the row under its lock, or a new one that is not saved yet."""
-    row = model._default_manager.select_for_update().filter(upstream_id=event.upstream_id).first()
-    if row is not None:
+    # Unique, so there is no first one to ask for; ordering them would only cost.
+    for row in model._default_manager.select_for_update().filter(upstream_id=event.upstream_id):
         return row
     if event.number is None or event.expected_revision is not None:
         raise UnknownIdentifier(event.upstream_id)
@@ -241,8 +242,9 @@ def advance_own(model: type[Ledgered], change: Change) -> pointer.Confirmation:
 
 def standing_of(model: type[Ledgered], identifier: str) -> Standing | None:
     """Return what the ledger says of one thing now, or None if it does not know it."""
-    row = model._default_manager.filter(number=identifier).first()
-    return None if row is None else row.standing()
+    for row in rows(model._default_manager.filter(number=identifier)):
+        return row.standing
+    return None
 
 
 def _ring(model: type[Ledgered], change: Change) -> None:

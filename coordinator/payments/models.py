@@ -15,6 +15,7 @@ class Payment(Ledgered):
 
     resource_name: ClassVar[str] = "payment"
     state_table: ClassVar[StateTable] = states.TABLE
+    owner_column: ClassVar[str] = "lms_user_id"
 
     class Dispute(models.TextChoices):
         """What the payment's disputes amount to."""
@@ -67,11 +68,6 @@ class Payment(Ledgered):
             ),
             models.Index(fields=["changed_at"], name="payment_changed"),
         ]
-
-    @property
-    def owner(self) -> str:
-        """Return the LMS user id of whoever may read it; empty if only staff may."""
-        return self.lms_user_id
 
     def derive_state(self) -> str:
         """Return the highest-ranking state that the columns make hold."""

@@ -10,23 +10,12 @@ import msgspec
 
 from coordinator.core.resource import Loaded, LoadResult, Resource, Standing, register
 from coordinator.errors import CoordinatorError
-from coordinator.ledger.queries import may_seed
+from coordinator.ledger.queries import may_seed, standings_of
 from coordinator.payments import payload, providers, states
 from coordinator.payments.models import Payment
 from coordinator.upstream.errors import UpstreamNotFound
 
 NAME: Final = Payment.resource_name
-
-
-def standings(numbers: Sequence[str]) -> Mapping[str, Standing]:
-    """Return what the ledger says of these payments, in one query; unknown ones are left out."""
-    rows = Payment.objects.filter(number__in=numbers).values_list(
-        "number", "state", "revision", "lms_user_id", "upstream_id", "version"
-    )
-    return {
-        number: Standing(state, revision, owner, upstream_id, version)
-        for number, state, revision, owner, upstream_id, version in rows
-    }
 
 
 def load(number: str, standing: Standing) -> Loaded:
@@ -90,7 +79,7 @@ def register_payments() -> Resource:
         Resource(
             name=NAME,
             states=frozenset(states.TABLE.names),
-            standings=standings,
+            standings=standings_of(Payment),
             load=load,
             load_many=None if fetch_many is None else in_bulk(fetch_many),
             may_seed=may_seed,

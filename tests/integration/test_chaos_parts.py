@@ -5,13 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pymemcache.client.base import Client
+from pytest_django import Settings
 
+from coordinator.core import keys, pointer
+from coordinator.settings import caches
+from tests.integration.cache_servers import ring_servers
+from tests.servers import MemcachedServer
 from tests.support.payments import record
-from workers.chaos import dying, ending
+from workers.chaos import dying, ending, homes
 from workers.chaos.dying import Moment
+
+__all__ = ["ring_servers"]
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
@@ -65,3 +74,24 @@ def test_what_the_ledger_does_not_know_as_the_provider_does_is_told() -> None:
     )
 
     assert [line.split()[0] for line in found] == ["EDX-2", "EDX-3"]
+
+
+def test_a_pointer_is_on_the_node_that_is_said_to_be_its_home(
+    ring_servers: list[MemcachedServer], settings: Settings
+) -> None:
+    addresses = [server.address for server in ring_servers]
+    settings.CACHES = caches.memcached(addresses, prefix="homes", timeout_seconds=60)
+    home = homes.home_of(addresses, "homes")
+    numbers = [f"EDX-{number}" for number in range(30)]
+
+    for number in numbers:
+        assert pointer.suspend("payment", number, 1)
+
+    found: dict[str, list[str]] = {number: [] for number in numbers}
+    for address in addresses:
+        with closing(Client(address, timeout=5)) as client:
+            for number in numbers:
+                if client.get(f"homes:1:{keys.pointer_key('payment', number)}"):
+                    found[number].append(address)
+    assert found == {number: [home(number)] for number in numbers}
+    assert {home(number) for number in numbers} == set(addresses)

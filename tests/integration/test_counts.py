@@ -248,7 +248,7 @@ def test_a_page_takes_as_many_queries_however_full_it_is(
 ) -> None:
     for number in range(changes):
         record("succeeded", at=1, number=f"EDX-{number}")
-    with queries_at_most(4):
+    with queries_at_most(3):
         settle()
     assert states() == {"warmed": changes}
 

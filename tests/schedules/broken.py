@@ -23,7 +23,7 @@ from tests.schedules.exhaustive import Explorer
 from tests.schedules.memory import LOST
 from tests.schedules.scenario import CALM, Plan, Scenario
 from tests.schedules.world import Played, World
-from workers import doorbell, settling
+from workers import doorbell, endings
 
 Ledger = Callable[[], Standing | None]
 
@@ -277,6 +277,11 @@ BREACHES: tuple[Breach, ...] = (
         ("lagging",),
     ),
     Breach(
+        "upstream believed before its lag is over",
+        lambda: _on(endings, _asked_after=lambda change, warmed: 3600.0),
+        ("lagging-long",),
+    ),
+    Breach(
         "doorbell cleared after reading the log",
         lambda: [
             *_on(queue, claim=_claim_and_clear(queue.claim, doorbell.clear)),
@@ -286,7 +291,7 @@ BREACHES: tuple[Breach, ...] = (
     ),
     Breach(
         "settled without a confirmed pointer",
-        lambda: _on(settling, _confirmed=lambda change, confirmation: True),
+        lambda: _on(endings, _confirmed=lambda change, confirmation: True),
         ("faulty",),
         _later_confirmations_lost(3, 14),
     ),

@@ -99,11 +99,17 @@ def read(world: World, number: str, ask: Callable[[], Lookup], name: str) -> Non
     world.tell(name, f"got {world.judge.answered(expected, answer)}")
 
 
-def worker(world: World, *, name: str = "worker", rounds: int = 1) -> Actor:
-    """Add a worker whom the clock wakes, at any moment."""
+def worker(
+    world: World, *, name: str = "worker", rounds: int = 1, every_seconds: float = 0.0
+) -> Actor:
+    """Add a worker whom the clock wakes, at any moment; so much time passes before each round.
+
+    Time for whoever waits in the log, that is: it says nothing of pointers, which outlast it.
+    """
 
     def body() -> None:
         for _ in range(rounds):
+            world.clock.time += every_seconds
             settle(world, name)
 
     return world.actor(name, body)

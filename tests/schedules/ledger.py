@@ -4,6 +4,7 @@ Readers see what is committed while a writer is in its transaction, as they do o
 writer's lock covers the whole database, so whoever wants it is parked until it is free.
 """
 
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -24,6 +25,8 @@ PAYMENTS, CHANGES = "payments", "changes"
 _TABLES: Mapping[str, type[Model]] = {PAYMENTS: Payment, CHANGES: Change}
 
 Row = tuple[object, ...]
+
+_WORD = re.compile(r"\w+")
 
 
 class LedgerConnection(DatabaseWrapper):
@@ -137,9 +140,9 @@ class Ledger:
 
     def _step_for(self, sql: str, *, inside: bool) -> tuple[Step, frozenset[str]]:
         verb = sql.split(None, 1)[0]
-        tables = frozenset(
-            name for name, model in _TABLES.items() if f'"{model._meta.db_table}"' in sql
-        )
+        # Django quotes the names of tables, and what is written by hand need not.
+        words = set(_WORD.findall(sql))
+        tables = frozenset(name for name, model in _TABLES.items() if model._meta.db_table in words)
         about = ", ".join(sorted(tables))
         if verb == "BEGIN":
             return Step("begin", lock=Lock.TAKE, reads=self.everywhere), NOTHING

@@ -152,6 +152,12 @@ def lagging_worker(world: World) -> None:
     cast.catching_up(world, N)
 
 
+def lagging_long(world: World) -> None:
+    cast.writer(world, N, 2, upstream=cast.HIDDEN)
+    cast.worker(world, rounds=6, every_seconds=4.0)
+    cast.catching_up(world, N)
+
+
 def pointer_lost(world: World) -> None:
     cast.writer(world, N, 2)
     cast.reader(world, N)
@@ -277,6 +283,13 @@ SMALL = (
     Scenario("one-of-each-cold", cast=one_of_each, before=cold, **_CALM),
     Scenario(
         "lagging-worker", cast=lagging_worker, before=warm, **{**_CALM, "loads_per_revision": None}
+    ),
+    Scenario(
+        "lagging-long",
+        cast=lagging_long,
+        before=warm,
+        redelivers=True,
+        **{**_CALM, "loads_per_revision": None},
     ),
     Scenario("pointer-lost-worker", cast=pointer_lost_worker, before=warm, **_LOSING),
     Scenario("outage", cast=out, before=warm, may_fail=True, **_LOSING),

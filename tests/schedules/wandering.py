@@ -130,7 +130,7 @@ def situation(rng: random.Random) -> tuple[Scenario, Plan]:
         may_fail=may_fail or bool(plan.faults) or timed or (lagging and before is None),
         timed=timed,
         tells_versions=rng.random() < 0.7,
-        # A lag that outlasts all attempts is recorded as the truth, and only reconciling ends that.
+        # A lag that outlasts its time is recorded as the truth, and only verifying ends that.
         redelivers=(crashing or rng.random() < 0.2) and not lagging,
     )
     return scenario, plan

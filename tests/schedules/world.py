@@ -4,6 +4,7 @@
 broker. `play` runs one schedule in it and judges it.
 """
 
+import itertools
 import logging
 import random
 import sys
@@ -36,7 +37,7 @@ from tests.schedules.scheduler import Actor, Choose, Happened, Killed, Process, 
 from tests.schedules.steps import NOTHING
 from tests.schedules.timing import BEGINNING, VirtualClock, VirtualDatetime
 from tests.schedules.upstream import Load, Upstream
-from workers import doorbell, settling, tasks
+from workers import doorbell, endings, tasks
 
 #: How many rounds of settling may be needed once nothing goes wrong any more.
 MOST_ROUNDS = 60
@@ -104,10 +105,11 @@ class World:
         put(tasks.settle, "apply_async", lambda **options: self.broker.send(**options))
         put(switches, "_memo", switches._Memo(switches.Switches(), float("inf")))
         put(keys, "names", self._names)
-        put(settling, "_of_trouble", self._unforeseen)
+        put(endings, "of_trouble", self._unforeseen)
         put(loading, "_unforeseen", self._unforeseen)
         put(loading, "_pool", lambda pid, size: InTurn())
         put(lease, "_flights", {})
+        put(lease, "_serial", lease._serial)
         put(doorbell, "_quiet_until", 0.0)
         level = logging.root.manager.disable
         logging.disable(logging.CRITICAL)
@@ -188,6 +190,8 @@ class World:
             beginning = self._bring_about(scenario)
             self._beginnings[scenario.beginning] = beginning
         self._put_back(scenario, beginning, tell=tell)
+        # The same schedule names its leases in the same way each time, and as no beginning does.
+        lease._serial = itertools.count(1_000)
         self.web = Process("web")
 
     def _bring_about(self, scenario: Scenario) -> _Beginning:
@@ -339,8 +343,8 @@ class World:
                 record_change(Payment, self.upstream.event(number, version))
 
     def _judge_the_bell(self) -> None:
-        for identifier, revision, _, outcome, _, _, attempts in self.ledger.unsettled():
-            if not attempts and not outcome:
+        for identifier, revision, _, outcome, reason, _, attempts in self.ledger.unsettled():
+            if not (attempts or outcome or reason):
                 self.judge.violated(
                     "wake-up", f"{identifier} r{revision} waits, and no message is on its way"
                 )

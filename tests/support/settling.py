@@ -32,7 +32,12 @@ def due_now() -> None:
 
 def recorded_long_ago() -> None:
     """Let every change have been recorded so long ago that no pointer from before can be left."""
-    Change.objects.update(recorded_at=timezone.now() - timedelta(hours=1))
+    recorded_before(seconds=3600)
+
+
+def recorded_before(seconds: float) -> None:
+    """Let every change have been recorded so many seconds ago."""
+    Change.objects.update(recorded_at=timezone.now() - timedelta(seconds=seconds))
 
 
 def states() -> dict[str, int]:

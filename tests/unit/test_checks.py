@@ -184,6 +184,10 @@ WRONG: dict[str, tuple[str, dict[str, Any]]] = {
         "coordinator.E015",
         {"CELERY_TASK_SOFT_TIME_LIMIT_SECONDS": 55, "CELERY_TASK_TIME_LIMIT_SECONDS": 55},
     ),
+    "verifying within the lag": (
+        "coordinator.E016",
+        {"COORDINATOR_VERIFY_GRACE_SECONDS": 29, "COORDINATOR_LAG_SECONDS": 30},
+    ),
     "a claim shorter than its task": ("coordinator.W002", {"COORDINATOR_CLAIM_SECONDS": 54}),
     "a local cache of the usual size": (
         "coordinator.W003",

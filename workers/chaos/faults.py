@@ -89,10 +89,11 @@ def restart_redis(site: Site) -> None:
 
 def restart_memcached(site: Site) -> None:
     """Kill all memcached nodes and start them again with nothing in them."""
-    with site.cache_fault():
-        for node in site.system.servers.nodes:
+    nodes = site.system.servers.nodes
+    with site.cache_fault(*nodes):
+        for node in nodes:
             node.kill()
-        for node in site.system.servers.nodes:
+        for node in nodes:
             node.restart()
 
 
@@ -103,7 +104,7 @@ def cut_memcached(site: Site) -> None:
     deliver it: late.
     """
     node = site.rng.choice(site.system.servers.nodes)
-    with site.cache_fault():
+    with site.cache_fault(node):
         node.pause()
         try:
             site.wait(tuning.NODE_AWAY_SECONDS)

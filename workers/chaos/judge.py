@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from coordinator.simulator.shoppers import Outcome, Reading
@@ -14,6 +14,12 @@ from workers.showing.oracle import Committed, staleness
 # What was read just before a fault of the cache came to light, or just after its end, by clocks of
 # processes that take turns on few cores.
 _SLACK_SECONDS = 1.0
+# What a fault of the cache can still cause after its end (guarantee G2). A process that noticed it
+# leaves the node alone for the pointer's timeout and a margin; one that did not, or noticed sooner,
+# uses it meanwhile, and hears nothing of what the first one writes elsewhere. What it has put there
+# by the time at which they agree again lives for the pointer's timeout.
+_AGREED_AFTER_SECONDS = POINTER_SECONDS + REST_MARGIN_SECONDS
+_OVER_AFTER_SECONDS = _AGREED_AFTER_SECONDS + POINTER_SECONDS
 # How long after a web process was killed a connection to it may look alive to its other end.
 _LATE_NEWS_SECONDS = 1.0
 _NOTES_KEPT = 20
@@ -32,6 +38,15 @@ class Stale:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheFault:
+    """A time in which some nodes of the cache lost, or hid, what they held."""
+
+    began: float
+    ended: float
+    nodes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Lately:
     """What readers got in the last two seconds: how many, which share of it from the cache."""
 
@@ -41,9 +56,14 @@ class Lately:
 
 
 class Judge:
-    """The readings of one run. Any thread may add one."""
+    """The readings of one run. Any thread may add one.
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    `home_of` says on which node the pointer of a payment is.
+    """
+
+    def __init__(
+        self, home_of: Callable[[str], str], clock: Callable[[], float] = time.time
+    ) -> None:
         self.reads = 0
         self.turned_away = 0
         """503 with Retry-After."""
@@ -55,7 +75,8 @@ class Judge:
         self._clock = clock
         self._kills: list[float] = []
         self._unanswered: list[tuple[str, float, float]] = []
-        self._cache_faults: list[tuple[float, float]] = []
+        self._home_of = home_of
+        self._cache_faults: list[CacheFault] = []
         self._lately: deque[tuple[float, How]] = deque()
         self._lock = threading.Lock()
 
@@ -65,10 +86,12 @@ class Judge:
         """Take note that a web process was killed `at` this time."""
         self._kills.append(at)
 
-    def cache_fault(self, began: float, ended: float) -> None:
-        """Take note that the cache was lost or hidden; what it may still cause is over later."""
-        after = POINTER_SECONDS + REST_MARGIN_SECONDS + _SLACK_SECONDS
-        self._cache_faults.append((began - _SLACK_SECONDS, ended + after))
+    def cache_fault(self, began: float, ended: float, nodes: Collection[str]) -> None:
+        """Take note that `nodes` lost or hid what they held; what it may still cause is over later.
+
+        No pointer of another node can have been hurt.
+        """
+        self._cache_faults.append(CacheFault(began, ended, frozenset(nodes)))
 
     # -- what comes of it ----------------------------------------------------------------------
 
@@ -129,5 +152,15 @@ class Judge:
         return len(self._unanswered) + len(self.errors) - len(self.user_errors())
 
     def in_cache_fault(self, stale: Stale) -> bool:
-        """Return True if a fault of the cache may have caused it."""
-        return any(began <= stale.began <= ended for began, ended in self._cache_faults)
+        """Return True if a fault of the cache may have caused it, by guarantee G2.
+
+        For how long it was stale is not asked here: no fault excuses more than a pointer's timeout.
+        """
+        home = self._home_of(stale.number)
+        return any(
+            home in fault.nodes
+            and fault.began - _SLACK_SECONDS
+            <= stale.began
+            <= fault.ended + _OVER_AFTER_SECONDS + _SLACK_SECONDS
+            for fault in self._cache_faults
+        )

@@ -12,7 +12,7 @@ from rich.text import Text
 from coordinator.ledger.models import UNSETTLED, Change, Outcome
 from workers.chaos.judge import Judge, Stale
 from workers.chaos.rounds import Tally
-from workers.chaos.tuning import BUDGET_RPS, POINTER_SECONDS
+from workers.chaos.tuning import BUDGET_RPS, MOST_STALE_SECONDS
 
 _NOTES = 10
 
@@ -55,7 +55,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             f"{self.lost} changes were lost": self.lost == 0,
             f"{self.stale_reads} reads were stale": self.stale_reads == 0,
             f"a read was stale for {self.longest_staleness_s} s, longer than a pointer lives": (
-                self.longest_staleness_s <= POINTER_SECONDS
+                self.longest_staleness_s <= MOST_STALE_SECONDS
             ),
             f"{self.user_errors} readers met an error": self.user_errors == 0,
             f"upstream saw {self.upstream_peak_rps} requests in a second": (

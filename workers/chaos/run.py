@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from django.conf import settings
 from rich.console import RenderableType
 
-from workers.chaos import ending, report
+from workers.chaos import ending, homes, report
 from workers.chaos.faults import Fault
 from workers.chaos.judge import Judge
 from workers.chaos.report import Report
@@ -32,7 +33,9 @@ def run(
 
     Raise site.Interrupted if somebody has enough.
     """
-    judge, troubles = Judge(), Troubles()
+    nodes = [node.address for node in system.servers.nodes]
+    judge = Judge(homes.home_of(nodes, settings.COORDINATOR_CACHE_PREFIX))
+    troubles = Troubles()
     watch = Watch(judge, system.supervisor.all_run)
     traffic = system.options.traffic
     site = Site(system, judge, watch, orders, traffic.seed)

@@ -11,6 +11,7 @@ from workers.chaos import underway
 from workers.chaos.judge import Judge
 from workers.chaos.watch import Watch
 from workers.stack.program import Program
+from workers.stack.servers import MemcachedServer
 from workers.stack.system import Interrupted, System
 
 _LOOK_SECONDS = 0.005
@@ -64,13 +65,13 @@ class Site:
         return self.rng.choice(busy)
 
     @contextmanager
-    def cache_fault(self) -> Iterator[None]:
-        """Take note that the cache is at fault within the block."""
+    def cache_fault(self, *nodes: MemcachedServer) -> Iterator[None]:
+        """Take note that these nodes of the cache are at fault within the block."""
         began = time.time()
         try:
             yield
         finally:
-            self.judge.cache_fault(began, time.time())
+            self.judge.cache_fault(began, time.time(), [node.address for node in nodes])
 
     def spare_the_web(self) -> None:
         """Wait until a web process may be killed without its server giving up."""

@@ -7,6 +7,9 @@ that the traffic would exceed if nobody kept to it.
 from typing import Final
 
 POINTER_SECONDS: Final = 5
+#: A pointer ends by whole seconds, of clocks that may differ by one; and a change is recorded a
+#: moment before it is committed, which is when the measured staleness begins.
+MOST_STALE_SECONDS: Final = POINTER_SECONDS + 1
 LEASE_SECONDS: Final = 5
 #: A ring leaves a node that failed alone for the pointer's timeout and this much.
 REST_MARGIN_SECONDS: Final = 2
@@ -19,7 +22,8 @@ NODE_AWAY_SECONDS: Final = 3
 UPSTREAM_TROUBLE_SECONDS: Final = 4
 #: Longer than an attempt may wait for an answer.
 STALL_SECONDS: Final = 5
-LAG_SECONDS: Final = 1.2
+#: Longer than a worker would try anew if it counted attempts, shorter than it waits for a lag.
+LAG_SECONDS: Final = 3.5
 
 SETTINGS: Final = {
     "COORDINATOR_POINTER_TIMEOUT_SECONDS": str(POINTER_SECONDS),
@@ -34,6 +38,7 @@ SETTINGS: Final = {
     "COORDINATOR_BREAKER_RESET_SECONDS": "2",
     "COORDINATOR_SETTLE_EVERY_SECONDS": "1",
     "COORDINATOR_CLAIM_SECONDS": "8",
+    "COORDINATOR_LAG_SECONDS": "8",
     "COORDINATOR_WARM_OPEN_EVERY_SECONDS": "10",
     "COORDINATOR_RECONCILE_EVERY_SECONDS": "5",
     "CELERY_TASK_SOFT_TIME_LIMIT_SECONDS": "6",

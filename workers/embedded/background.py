@@ -10,6 +10,7 @@ from celery.worker import WorkController, state
 
 from coordinator.errors import CoordinatorError
 from workers.app import app
+from workers.beating import BeatingInMemory
 from workers.showing.troubles import Troubles
 from workers.tasks import settle
 
@@ -93,7 +94,7 @@ def ticking() -> Iterator[None]:
     service = beat.Service(
         app,
         max_interval=_LONGEST_SLEEP_SECONDS,  # type: ignore[arg-type]  # any number of seconds
-        scheduler_cls=beat.Scheduler,
+        scheduler_cls=BeatingInMemory,
     )
     thread = threading.Thread(target=service.start, name="beat")
     thread.start()

@@ -80,10 +80,11 @@ def test_the_oldest_come_first_and_no_more_than_a_page() -> None:
     ]
 
 
-def test_a_claimed_change_counts_one_more_attempt() -> None:
+def test_a_claim_is_counted_and_is_no_attempt_yet() -> None:
     logged()
     [claimed] = queue.claim(10, 60)
-    assert (claimed.attempts, now_as_logged(claimed).attempts) == (1, 1)
+    assert (claimed.claims, now_as_logged(claimed).claims) == (1, 1)
+    assert (claimed.attempts, now_as_logged(claimed).attempts) == (0, 0)
 
 
 def test_a_claim_that_nobody_concluded_comes_back_when_it_runs_out(
@@ -95,7 +96,7 @@ def test_a_claim_that_nobody_concluded_comes_back_when_it_runs_out(
     assert queue.claim(10, 60) == []
     pass_time(2)
     [again] = queue.claim(10, 60)
-    assert (again.pk, again.attempts) == (change.pk, 2)
+    assert (again.pk, again.claims, again.attempts) == (change.pk, 2, 0)
 
 
 def test_what_is_not_due_yet_is_left_alone(pass_time: Callable[[float], None]) -> None:
@@ -225,23 +226,37 @@ def test_a_postponed_change_comes_back_when_it_is_due(pass_time: Callable[[float
     assert queue.claim(10, 60) == []
     pass_time(2)
     [again] = queue.claim(10, 60)
-    assert again.attempts == 2
+    assert (again.attempts, again.claims) == (1, 1)
 
 
-def test_an_attempt_that_says_nothing_of_the_change_is_given_back() -> None:
+def test_an_attempt_that_says_nothing_of_the_change_does_not_count() -> None:
     logged()
     [claimed] = queue.claim(10, 60)
     queue.conclude([(claimed, Ending(reason="circuit open", burn=False))])
-    assert now_as_logged(claimed).attempts == 0
+    assert (now_as_logged(claimed).attempts, now_as_logged(claimed).claims) == (0, 0)
 
 
-def test_an_attempt_is_never_given_back_twice() -> None:
+def test_a_claim_that_tried_nothing_forgets_none_of_those_before_it(
+    pass_time: Callable[[float], None],
+) -> None:
+    logged()
+    for _ in range(3):
+        [claimed] = queue.claim(10, 60)
+        pass_time(61)
+    queue.conclude([(claimed, Ending(reason="not tried", tried=False))])
+    assert (now_as_logged(claimed).attempts, now_as_logged(claimed).claims) == (0, 2)
+    [claimed] = queue.claim(10, 60)
+    queue.conclude([(claimed, Ending(reason="busy", burn=False))])
+    assert now_as_logged(claimed).claims == 0
+
+
+def test_a_claim_is_never_given_back_twice() -> None:
     logged()
     [claimed] = queue.claim(10, 60)
     queue.conclude([(claimed, Ending(Outcome.ABANDONED, confirmed=True))])
     queue.retry([claimed.pk])
-    queue.conclude([(claimed, Ending(reason="late", burn=False))])
-    assert now_as_logged(claimed).attempts == 0
+    queue.conclude([(claimed, Ending(reason="late", tried=False))])
+    assert (now_as_logged(claimed).attempts, now_as_logged(claimed).claims) == (0, 0)
 
 
 def test_a_long_reason_is_cut_to_what_the_column_takes() -> None:

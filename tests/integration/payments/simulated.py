@@ -94,6 +94,15 @@ class SimulatorServer(Server):
             return str(intent["error"]["payment_intent"]["id"])
         return made.id
 
+    def shows(self, intent_id: str) -> bool:
+        """Return True if whoever reads the payment finds it, however far reads lag behind."""
+        answer = urllib3.request(
+            "GET",
+            f"{self.url}/v1/payment_intents/{intent_id}",
+            headers={"Authorization": f"Bearer {DEFAULT_SERVICE_KEY}"},
+        )
+        return answer.status == 200
+
     def events_of(self, intent_id: str) -> list[dict[str, Any]]:
         """Return the events about one payment as Stripe would send them, oldest first."""
         answer = urllib3.request(

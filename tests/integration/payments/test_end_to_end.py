@@ -1,20 +1,23 @@
 """From a signed event to a warm read: over HTTP, through the ledger and a settling round."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 import stripe
 import urllib3
 from django.utils import timezone
+from pytest_django import Settings
 
 from coordinator.core import cache
 from coordinator.ledger.models import UNSETTLED, Change
 from coordinator.payments.models import Payment
+from tests.integration.cache_servers import becomes_true
 from tests.integration.payments.conftest import Site
 from tests.integration.payments.simulated import SimulatorServer
 from tests.integration.payments.tokens import bearer
+from tests.support.settling import settle_again
 from tests.unit.payments import stripe_samples as samples
 from workers.settling import settle_page
 
@@ -110,8 +113,10 @@ def test_each_change_is_warm_before_the_next_read(
 
 
 def test_events_of_one_second_end_in_what_upstream_says(
-    site: Site, simulator: SimulatorServer
+    site: Site, simulator: SimulatorServer, settings: Settings
 ) -> None:
+    # The time in which upstream might still lag has passed.
+    settings.COORDINATOR_LAG_SECONDS = 0
     intent_id = simulator.pay("EDX-E003", card="pm_card_refundFail")
     simulator.shopper.v1.refunds.create({"payment_intent": intent_id})
     simulator.control("POST", "advance", {"payment_intent": intent_id, "step": "fail_refund"})
@@ -136,3 +141,45 @@ def test_a_payment_that_upstream_changed_without_a_word_is_found_by_the_next_loa
     answer = site.read("EDX-E004/", bearer())
     assert json.loads(answer.content)["state"] == "refunded"
     assert "stored" not in answer.headers["Cache-Status"]
+
+
+@pytest.fixture
+def lag(simulator: SimulatorServer) -> Iterator[float]:
+    """Let the simulator's reads lag behind its events by as many seconds as are returned."""
+    seconds = 2.0
+    simulator.control("PATCH", "config", {"lag_seconds": seconds})
+    yield seconds
+    simulator.control("PATCH", "config", {"lag_seconds": 0})
+
+
+def test_a_lagging_upstream_does_not_turn_the_ledger_back(
+    site: Site, simulator: SimulatorServer, lag: float
+) -> None:
+    number = "EDX-E005"
+    intent_id = simulator.pay(number, card="pm_card_threeDSecure2Required")
+    # Old enough to be seen: what lags is only what happens from now on.
+    becomes_true(lambda: simulator.shows(intent_id), within_seconds=10 * lag)
+    site.told(simulator, intent_id)
+    settle()
+    before = Payment.objects.get().state
+    simulator.control("POST", "advance", {"payment_intent": intent_id})
+    for event in simulator.events_of(intent_id):
+        # After those before, as life would have it.
+        assert site.deliver({**event, "created": event["created"] + 1}).status_code == 200
+
+    rounds = 0
+    while settle_again().endings == {"postponed": 1}:
+        rounds += 1
+        assert Payment.objects.get().state == "succeeded"
+        assert json.loads(site.read(f"{number}/", bearer()).content)["state"] in (
+            before,
+            "succeeded",
+        )
+
+    assert rounds > 4, "so many would have been enough to believe it, once"
+    assert before == "requires_action"
+    assert Payment.objects.get().state == "succeeded"
+    assert not Change.objects.filter(event_type="observed").exists()
+    answer = site.read(f"{number}/", bearer())
+    assert answer.headers["Cache-Status"].startswith("Coordinator; hit")
+    assert json.loads(answer.content)["state"] == "succeeded"

@@ -62,7 +62,7 @@ def test_a_poison_payload_blocks_no_other(
 def test_an_observation_that_cannot_be_recorded_blocks_no_other(
     upstream: Upstream, settings: Settings
 ) -> None:
-    settings.COORDINATOR_LAG_ATTEMPTS = 1
+    settings.COORDINATOR_LAG_SECONDS = 0
     settings.COORDINATOR_SETTLE_ATTEMPTS = 2
     for number in range(1, 4):
         record("succeeded", at=1, number=f"EDX-{number}")
@@ -215,7 +215,7 @@ def test_an_abandoned_change_is_settled_only_with_its_pointer(
     with cache_out_of_reach(settings):
         recorded = record("processing", at=1)
     upstream.says("EDX-1", Loaded(b"{}", "canceled", OWNER))
-    settings.COORDINATOR_LAG_ATTEMPTS = 1
+    settings.COORDINATOR_LAG_SECONDS = 0
     settle()
     assert (change(recorded).outcome, change(recorded).settled) == ("abandoned", False)
     recorded_long_ago()

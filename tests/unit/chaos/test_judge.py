@@ -1,9 +1,15 @@
+import time
+from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from coordinator.simulator.shoppers import Outcome, Person, Reading
-from workers.chaos.judge import Judge
-from workers.chaos.tuning import POINTER_SECONDS
+from workers.chaos.judge import Judge, Stale
+from workers.chaos.tuning import POINTER_SECONDS, REST_MARGIN_SECONDS
 from workers.showing.oracle import Committed
+
+HERE, ELSEWHERE = "127.0.0.1:1", "127.0.0.1:2"
 
 
 class Clock:
@@ -12,6 +18,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def judging(clock: Callable[[], float] = time.time) -> Judge:
+    return Judge(lambda number: HERE, clock)
 
 
 def reading(outcome: Outcome = Outcome.FOUND, **differs: Any) -> Reading:
@@ -30,7 +40,7 @@ def reading(outcome: Outcome = Outcome.FOUND, **differs: Any) -> Reading:
 
 
 def test_a_read_of_what_is_committed_is_a_read_and_nothing_else() -> None:
-    judge = Judge()
+    judge = judging()
     judge.add(reading())
 
     assert judge.reads == 1
@@ -39,7 +49,7 @@ def test_a_read_of_what_is_committed_is_a_read_and_nothing_else() -> None:
 
 
 def test_an_older_revision_than_was_committed_is_stale() -> None:
-    judge = Judge(Clock())
+    judge = judging(Clock())
     judge.add(reading(token=Committed("refunded", 4)))
 
     [stale] = judge.stale
@@ -48,34 +58,57 @@ def test_an_older_revision_than_was_committed_is_stale() -> None:
 
 
 def test_a_payment_that_is_committed_and_not_found_is_stale() -> None:
-    judge = Judge(Clock())
+    judge = judging(Clock())
     judge.add(reading(Outcome.LOST))
 
     assert [one.shown for one in judge.stale] == [0]
 
 
 def test_a_payment_that_nobody_has_told_of_yet_may_be_missing() -> None:
-    judge = Judge(Clock())
+    judge = judging(Clock())
     judge.add(reading(Outcome.UNKNOWN_YET, status=404, token=None))
 
     assert judge.stale == []
     assert judge.not_yet == 1
 
 
-def test_a_fault_of_the_cache_explains_what_is_stale_until_pointers_have_expired() -> None:
+def stale_at(moment: float, *nodes: str) -> tuple[Judge, Stale]:
+    """Return what was stale at a moment, in a run in which these nodes failed from 1000 to 1003."""
     clock = Clock()
-    judge = Judge(clock)
-    judge.cache_fault(1000.0, 1003.0)
-    for moment in (990.0, 1002.0, 1003.0 + POINTER_SECONDS, 1020.0):
-        clock.now = moment
-        judge.add(reading(token=Committed("refunded", 4)))
+    judge = judging(clock)
+    judge.cache_fault(1000.0, 1003.0, nodes)
+    clock.now = moment
+    judge.add(reading(token=Committed("refunded", 4)))
+    [stale] = judge.stale
+    return judge, stale
 
-    assert [judge.in_cache_fault(one) for one in judge.stale] == [False, True, True, False]
+
+@pytest.mark.parametrize(
+    ("moment", "explained"),
+    [
+        (990.0, False),
+        (1002.0, True),
+        # The last process uses the node again, and another one has just put a pointer there.
+        (1003.0 + POINTER_SECONDS + REST_MARGIN_SECONDS, True),
+        (1003.0 + 2 * POINTER_SECONDS + REST_MARGIN_SECONDS, True),
+        (1003.0 + 2 * POINTER_SECONDS + REST_MARGIN_SECONDS + 2, False),
+    ],
+)
+def test_a_fault_of_the_cache_explains_what_is_stale_until_no_pointer_from_then_can_be_left(
+    moment: float, explained: bool
+) -> None:
+    judge, stale = stale_at(moment, HERE, ELSEWHERE)
+    assert judge.in_cache_fault(stale) is explained
+
+
+def test_a_fault_of_another_node_explains_nothing() -> None:
+    judge, stale = stale_at(1002.0, ELSEWHERE)
+    assert not judge.in_cache_fault(stale)
 
 
 def test_connections_of_a_killed_web_process_are_no_errors_and_others_are() -> None:
     clock = Clock()
-    judge = Judge(clock)
+    judge = judging(clock)
     judge.web_killed(1000.5)
     clock.now = 1001.0
     judge.add(reading(Outcome.UNREACHABLE, seconds=0.8))
@@ -87,7 +120,7 @@ def test_connections_of_a_killed_web_process_are_no_errors_and_others_are() -> N
 
 
 def test_being_told_to_come_back_is_no_error() -> None:
-    judge = Judge(Clock())
+    judge = judging(Clock())
     judge.add(reading(Outcome.BUSY))
 
     assert judge.turned_away == 1
@@ -96,7 +129,7 @@ def test_being_told_to_come_back_is_no_error() -> None:
 
 
 def test_a_leak_a_failure_and_a_throttled_reader_are_errors() -> None:
-    judge = Judge(Clock())
+    judge = judging(Clock())
     for outcome in (Outcome.LEAKED, Outcome.FAILED, Outcome.THROTTLED):
         judge.add(reading(outcome))
 
@@ -104,7 +137,7 @@ def test_a_leak_a_failure_and_a_throttled_reader_are_errors() -> None:
 
 
 def test_a_stranger_who_finds_nothing_is_not_counted() -> None:
-    judge = Judge(Clock())
+    judge = judging(Clock())
     judge.add(reading(Outcome.CONCEALED, status=404))
 
     assert (judge.reads, judge.not_yet, judge.stale) == (0, 0, [])
@@ -112,7 +145,7 @@ def test_a_stranger_who_finds_nothing_is_not_counted() -> None:
 
 def test_lately_is_two_seconds() -> None:
     clock = Clock()
-    judge = Judge(clock)
+    judge = judging(clock)
     judge.add(reading())
     clock.now += 3
     judge.add(reading(headers={"Payment-Revision": "3", "Cache-Status": "coordinator; fwd=miss"}))

@@ -5,7 +5,7 @@ import msgspec
 from workers.chaos.faults import ALL
 from workers.chaos.names import Name
 from workers.chaos.report import FaultReport, Report
-from workers.chaos.tuning import POINTER_SECONDS
+from workers.chaos.tuning import MOST_STALE_SECONDS
 
 GOOD = Report(
     faults=[FaultReport(name="worker_killed", injected=2, seconds_to_recover=7.5)],
@@ -15,7 +15,7 @@ GOOD = Report(
     reads=100,
     stale_reads=0,
     stale_reads_cache_faults=3,
-    longest_staleness_s=float(POINTER_SECONDS),
+    longest_staleness_s=float(MOST_STALE_SECONDS),
     user_errors=0,
     upstream_peak_rps=40,
     upstream_budget_rps=40,
@@ -52,7 +52,7 @@ def test_each_promise_is_judged() -> None:
     for broken in (
         {"lost": 1},
         {"stale_reads": 1},
-        {"longest_staleness_s": POINTER_SECONDS + 0.1},
+        {"longest_staleness_s": MOST_STALE_SECONDS + 0.1},
         {"user_errors": 1},
         {"upstream_peak_rps": 41},
     ):

@@ -13,7 +13,7 @@ class World:
         self.oldest = 0.1
         self.lately = Lately(50, 0.9, 0)
         self.all_run = True
-        judge = Judge()
+        judge = Judge(lambda number: "")
         monkeypatch.setattr(judge, "lately", lambda: self.lately)
         self.watch = Watch(
             judge,

@@ -1,7 +1,7 @@
 """The entry rule: newer replaces older, by compare-and-set, and never the other way round."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 import pytest
@@ -17,6 +17,7 @@ from coordinator.core.keys import EntryKey
 from coordinator.core.loading import Fetched
 from coordinator.core.resource import Loaded
 from coordinator.core.storing import StoreResult
+from tests.servers import MemcachedServer
 from tests.support.things import Things
 from tests.support.threads import at_once
 
@@ -134,6 +135,51 @@ def test_of_many_at_once_the_newest_remains() -> None:
 def test_an_unreachable_cache_is_a_result_and_nothing_is_remembered(no_cache: None) -> None:
     assert store(made(1)) is StoreResult.UNREACHABLE
     assert remembered() is None
+
+
+@pytest.mark.parametrize("others", [0, 1], ids=["alone", "with another"])
+def test_what_the_server_refuses_is_sent_once_more_and_not_again(
+    memcached: MemcachedServer, monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    sent: list[str] = []
+    add, add_many = cache.add, cache.add_many
+
+    def send(key: str, value: bytes, timeout_seconds: float) -> bool:
+        sent.append(key)
+        return add(key, value, timeout_seconds)
+
+    def send_many(items: Mapping[str, tuple[bytes, float]]) -> Mapping[str, bool]:
+        sent.extend(items)
+        return add_many(items)
+
+    monkeypatch.setattr(cache, "add", send)
+    monkeypatch.setattr(cache, "add_many", send_many)
+    too_large = made(1, payload=b"x" * 1_100_000)
+    entries = {EntryKey("thing", f"T-{number}", "paid"): made(1) for number in range(2, others + 2)}
+
+    results = storing.store_many({KEY: too_large, **entries}, now=0.0)
+
+    assert results.pop(KEY) is StoreResult.REFUSED
+    assert set(results.values()) <= {StoreResult.STORED}
+    assert sent.count(KEY.cache_key) == 2
+    assert remembered() is None
+
+
+def test_what_was_in_its_way_and_ran_out_is_no_refusal(
+    memcached: MemcachedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(made(1))
+    plain = cache.get_with_token
+    looks: list[str] = []
+
+    def just_gone(key: str) -> Tokened | None:
+        if not looks:
+            looks.append(key)
+            cache.clear(key)
+        return plain(key)
+
+    monkeypatch.setattr(cache, "get_with_token", just_gone)
+    assert store(made(1)) is StoreResult.STORED
 
 
 def test_losing_to_a_newer_one_does_not_remember_the_older() -> None:

@@ -8,6 +8,10 @@ from coordinator.ledger.models import Change, Outcome
 from coordinator.operations import terminal
 from workers import doorbell
 
+_LISTED = 100
+# Databases bound how many ids one statement may name.
+_BATCH = 1000
+
 
 class Command(terminal.CacheCommand):
     """Lists abandoned changes; `--retry` puts them back into the queue."""
@@ -18,11 +22,19 @@ class Command(terminal.CacheCommand):
         """Declare the options."""
         parser.add_argument("names", nargs="*", help="only these, like payment.EDX-1001")
         parser.add_argument("--retry", action="store_true", help="put them back into the queue")
-        parser.add_argument("--limit", type=int, default=100, help="how many (default 100)")
+        parser.add_argument(
+            "--limit", type=int, help="the newest so many; default: list 100, retry all"
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
     def handle(
-        self, *args: Any, names: list[str], retry: bool, limit: int, json: bool, **options: Any
+        self,
+        *args: Any,
+        names: list[str],
+        retry: bool,
+        limit: int | None,
+        json: bool,
+        **options: Any,
     ) -> None:
         """List, and retry if asked to."""
         abandoned = Change.objects.filter(outcome=Outcome.ABANDONED).order_by("-ended_at")
@@ -32,7 +44,8 @@ class Command(terminal.CacheCommand):
             abandoned = abandoned.filter(
                 resource__in={of.name for of, _ in pairs}, identifier__in=ids
             )
-        changes = list(abandoned[:limit])
+        total = abandoned.count()
+        changes = list(abandoned[: limit or _LISTED])
         for change in changes if json else ():
             self.stdout.write(
                 terminal.line_of_json(
@@ -47,19 +60,23 @@ class Command(terminal.CacheCommand):
                 )
             )
         if not json:
-            self._show(changes)
+            self._show(changes, total)
         if retry and changes:
-            count = queue.retry([change.pk for change in changes])
+            ids_of_all = abandoned.values_list("pk", flat=True)
+            count = _retry_in_batches(list(ids_of_all[:limit]))
             doorbell.ring()
-            self.stdout.write(f"{count} put back into the queue.")
+            words = f"{count} put back into the queue."
+            self.stdout.write(terminal.line_of_json({"retried": count}) if json else words)
 
-    def _show(self, changes: list[Change]) -> None:
+    def _show(self, changes: list[Change], total: int) -> None:
         if not changes:
             self.stdout.write("No change is abandoned.")
             return
         terminal.console(self.stdout).print(  # type: ignore[arg-type]  # writes like a text stream
             terminal.table(
-                f"{len(changes)} abandoned",
+                f"{len(changes)} of {total} abandoned"
+                if total > len(changes)
+                else f"{total} abandoned",
                 ["given up", "name", "revision", "event", "reason", "attempts"],
                 [
                     (
@@ -74,3 +91,8 @@ class Command(terminal.CacheCommand):
                 ],
             )
         )
+
+
+def _retry_in_batches(ids: list[int]) -> int:
+    batches = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
+    return sum(queue.retry(batch) for batch in batches)
