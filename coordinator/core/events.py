@@ -79,11 +79,11 @@ class PointerMoved(msgspec.Struct, frozen=True):
 
 
 class LeaseTaken(msgspec.Struct, frozen=True):
-    """A lease was asked for: `granted`, or somebody else holds it."""
+    """`count` leases were asked for: `granted`, or somebody else holds them."""
 
     resource: str
-    identifier: str
     granted: bool
+    count: int = 1
 
 
 class CacheFailed(msgspec.Struct, frozen=True):

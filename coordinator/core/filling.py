@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from coordinator.core import cache, clock, entry, events, lease, loading, storing
+from coordinator.core import cache, clock, entry, events, keys, lease, loading, storing
 from coordinator.core.entry import CacheEntry
 from coordinator.core.keys import EntryKey
 from coordinator.core.lease import Flight, Lease
@@ -132,7 +132,7 @@ def usable_entry(data: object, key: EntryKey, revision: int) -> CacheEntry | Non
 
 def key_of(resource: Resource, identifier: str, state: str) -> EntryKey:
     """Return the name of the entry for this state."""
-    return EntryKey(resource.name, identifier, state, resource.schema)
+    return keys.names(resource.name, identifier, resource.schema).entry_key(state)
 
 
 def _keep(

@@ -13,8 +13,9 @@ states that contain them could name one another's keys. The pattern below keeps 
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from edx_django_utils.cache import get_cache_key
 
@@ -34,6 +35,11 @@ NAME_PATTERN = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
 _NAME = re.compile(NAME_PATTERN)
 # What is kept beside the entries of one thing: "@", which no state begins with, and what it is.
 _BESIDE = re.compile(r"@[a-z]+(?:\.[0-9.e+-]+)?")
+
+
+# Each cache of names below keeps this many: what a busy process reads again and again. A worker
+# meets most names once, and its memory must not grow with them.
+_REMEMBERED = 4_096
 
 
 class InvalidIdentifier(CoordinatorError, ValueError):
@@ -59,6 +65,21 @@ def check_identifier(text: object) -> str:
     return text
 
 
+class _Once:
+    """A property that is computed once. ``functools.cached_property`` locks, before Python 3.12."""
+
+    def __init__(self, compute: Callable[["EntryKey"], str]) -> None:
+        self._compute = compute
+        self._name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, key: "EntryKey", kind: object = None) -> str:
+        # Two threads may both compute it, and come to the same. From then on the instance's own
+        # attribute is found first.
+        text = key.__dict__[self._name] = self._compute(key)
+        return text
+
+
 @dataclass(frozen=True)
 class EntryKey:
     """The name of one entry: a resource, which one of them, and the state it is in."""
@@ -71,12 +92,12 @@ class EntryKey:
     def __str__(self) -> str:
         return self.name
 
-    @cached_property
+    @_Once
     def name(self) -> str:
         """Return the readable name."""
         return f"{self.resource}.{self.identifier}.{self.state}"
 
-    @cached_property
+    @_Once
     def cache_key(self) -> str:
         """Return the stored key: what ``get_cache_key`` makes of this name."""
         return stored_key(self.resource, self.identifier, self.state, self.schema)
@@ -108,7 +129,7 @@ class Names:
         return key
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=_REMEMBERED)
 def names(resource: str, identifier: str, schema: int = 1) -> Names:
     """Return the names of one thing; raise InvalidIdentifier. Shared, and safe to share."""
     return Names(resource, identifier, schema)
@@ -124,16 +145,14 @@ def pointer_key(resource: str, identifier: str) -> str:
 
 def lease_key(resource: str, identifier: str, schema: int = 1) -> str:
     """Return the stored key of the lease; a release with another schema computes its own entry."""
-    return stored_key(resource, identifier, LEASE, schema)
+    # Not remembered: what is loaded is loaded once, and then found.
+    return _stored_key(resource, identifier, LEASE, schema)
 
 
-@lru_cache(maxsize=16_384)
-def stored_key(resource: str, identifier: str, version: str, schema: int = 1) -> str:
+def _stored_key(resource: str, identifier: str, version: str, schema: int = 1) -> str:
     """Return what ``get_cache_key`` makes of these arguments.
 
-    Raise InvalidIdentifier or InvalidName for what could name another one's key. Remembered for the
-    keys that are asked for most: the name decides the key for ever, and computing (and checking)
-    one costs a tenth of a round trip.
+    Raise InvalidIdentifier or InvalidName for what could name another one's key.
     """
     check_identifier(identifier)
     if _NAME.fullmatch(resource) is None:
@@ -148,3 +167,8 @@ def stored_key(resource: str, identifier: str, version: str, schema: int = 1) ->
     return str(
         get_cache_key(cache_name=resource, identifier=identifier, version=version, schema=schema)
     )
+
+
+#: `_stored_key`, remembered for the keys that are asked for most: the name decides the key for
+#: ever, and computing (and checking) one costs a tenth of a round trip.
+stored_key = lru_cache(maxsize=_REMEMBERED)(_stored_key)

@@ -5,6 +5,7 @@ than an upstream call can take. The shared lease keeps processes apart; a flight
 of one process apart, wakes them without polling, and still works when the cache is unreachable.
 """
 
+import itertools
 import os
 import threading
 import uuid
@@ -33,22 +34,59 @@ class Flight:
     `landed` is set when it ended; then `entry` is what it brought, or `error` why it did not.
     """
 
+    __slots__ = ("_landed", "_over", "entry", "error", "revision")
+
     def __init__(self, revision: int) -> None:
         self.revision = revision
-        self.landed = threading.Event()
         self.entry: CacheEntry | None = None
         self.error: CoordinatorError | None = None
+        self._over = False
+        # Made for the first who waits: most flights land with nobody waiting, and settling takes
+        # off by the page.
+        self._landed: threading.Event | None = None
+
+    @property
+    def landed(self) -> threading.Event:
+        """Return what is set when it has ended."""
+        with _flights_lock:
+            if self._landed is None:
+                self._landed = threading.Event()
+                if self._over:
+                    self._landed.set()
+            return self._landed
+
+    def land(self, key: str, entry: CacheEntry | None, error: CoordinatorError | None) -> None:
+        """Hand `entry` or `error` to the threads that wait, and to those that are about to."""
+        self.entry, self.error = entry, error
+        with _flights_lock:
+            if _flights.get(key) is self:
+                del _flights[key]
+            self._over = True
+            awaited = self._landed
+        if awaited is not None:
+            awaited.set()
 
 
 _flights: dict[str, Flight] = {}
 _flights_lock = threading.Lock()
 
 
+_process = uuid.uuid4().hex
+_serial = itertools.count()
+
+
 def _start_anew() -> None:
-    # A forked child has its parent's flights, and none of the threads that would land them.
-    global _flights_lock
+    # A forked child has its parent's flights, and none of the threads that would land them; and it
+    # must not pass for its parent.
+    global _flights_lock, _process
     _flights_lock = threading.Lock()
     _flights.clear()
+    _process = uuid.uuid4().hex
+
+
+def _new_owner() -> str:
+    """Return a name that no other lease has: this process's, and a number."""
+    return f"{_process}.{next(_serial)}"
 
 
 os.register_at_fork(after_in_child=_start_anew)
@@ -76,14 +114,7 @@ class Lease:
         self._released = True
         if self.shared:
             _delete_own({self.key: self.owner})
-        self._land(entry, error)
-
-    def _land(self, entry: CacheEntry | None, error: CoordinatorError | None) -> None:
-        self.flight.entry, self.flight.error = entry, error
-        with _flights_lock:
-            if _flights.get(self.key) is self.flight:
-                del _flights[self.key]
-        self.flight.landed.set()
+        self.flight.land(self.key, entry, error)
 
 
 def acquire(
@@ -113,12 +144,11 @@ def acquire_many(
                 got[name] = running
                 continue
             _flights[key] = flight
-        asked[name] = Lease(key, uuid.uuid4().hex, flight, shared=False)
+        asked[name] = Lease(key, _new_owner(), flight, shared=False)
     try:
         free = _add_all(asked) if len(asked) > 1 else {}
         for name, lease in asked.items():
             granted = _granted(lease, free.get(lease.key, False))
-            events.emit(events.LeaseTaken(resource, name, granted))
             got[name] = lease if granted else None
             if not granted:
                 lease.release()
@@ -126,7 +156,15 @@ def acquire_many(
         for lease in asked.values():
             lease.release()
         raise
+    _tell(resource, sum(got[name] is not None for name in asked), len(asked))
     return got
+
+
+def _tell(resource: str, granted: int, asked: int) -> None:
+    if granted:
+        events.emit(events.LeaseTaken(resource, granted=True, count=granted))
+    if granted < asked:
+        events.emit(events.LeaseTaken(resource, granted=False, count=asked - granted))
 
 
 def release_many(
@@ -138,7 +176,7 @@ def release_many(
     _delete_own({lease.key: lease.owner for lease, _, _ in held if lease.shared})
     for lease, entry, error in held:
         lease._released = True  # noqa: SLF001  # our own
-        lease._land(entry, error)  # noqa: SLF001  # our own
+        lease.flight.land(lease.key, entry, error)
 
 
 def _add_all(leases: Mapping[str, Lease]) -> Mapping[str, bool]:

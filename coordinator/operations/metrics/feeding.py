@@ -5,6 +5,7 @@ the metric with its labels, which the library would look up, and check, each tim
 by the thousand, are only kept here and counted together (`reads`).
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -79,7 +80,7 @@ def _moved(event: core.PointerMoved) -> None:
 
 
 def _leased(event: core.LeaseTaken) -> None:
-    _of(declared.LEASES, event.resource, "granted" if event.granted else "held").inc()
+    _of(declared.LEASES, event.resource, "granted" if event.granted else "held").inc(event.count)
 
 
 def _unreachable(event: core.CacheFailed) -> None:
@@ -151,8 +152,10 @@ def _set_shared(host: str, *, shared: bool) -> None:
 
 def on_changes_ended(endings: Sequence[ChangeEnded] = (), **_: object) -> None:
     """Count changes that ended."""
+    counts = Counter((ended.resource, ended.outcome) for ended in endings)
+    for (name, outcome), count in counts.items():
+        _of(declared.CHANGES, name, outcome).inc(count)
     for ended in endings:
-        _of(declared.CHANGES, ended.resource, ended.outcome).inc()
         if ended.outcome == Outcome.WARMED:
             _of(declared.COMMIT_TO_WARM_SECONDS, ended.resource).observe(ended.seconds)
 

@@ -98,7 +98,7 @@ OF_CORE: list[tuple[core.Event, str, Mapping[str, str], float]] = [
         1,
     ),
     (
-        core.LeaseTaken("thing", SECRET, False),
+        core.LeaseTaken("thing", False),
         "coordinator_leases_total",
         {"resource": "thing", "result": "held"},
         1,
