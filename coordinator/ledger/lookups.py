@@ -1,9 +1,11 @@
 """``__among``: an ``__in`` that costs the same for one value as for a thousand.
 
 ``__in`` makes a parameter of every value, and takes each through Django and the driver. PostgreSQL
-takes them as one array; on any other database this is ``__in``.
+takes them as one array, SQLite as one text of JSON; on any other database this is ``__in``.
 """
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -27,4 +29,17 @@ class Among(In):
     ) -> tuple[str, list[Any]]:
         """Return the comparison with one array."""
         column, params = self.process_lhs(compiler, connection)
-        return f"{column} = ANY(%s)", [*params, self.rhs]
+        return f"{column} = ANY(%s)", [*params, one_parameter(self.rhs, connection.vendor)]
+
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
+    ) -> tuple[str, list[Any]]:
+        """Return the comparison with the elements of one JSON array."""
+        column, params = self.process_lhs(compiler, connection)
+        among = f"{column} IN (SELECT value FROM json_each(%s))"  # noqa: S608  # a column of ours
+        return among, [*params, one_parameter(self.rhs, connection.vendor)]
+
+
+def one_parameter(values: Sequence[Any], vendor: str) -> Any:
+    """Return `values` as the one parameter that this database takes them as."""
+    return json.dumps(list(values)) if vendor == "sqlite" else list(values)
