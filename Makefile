@@ -82,7 +82,7 @@ roll: image ## Replace web, workers and beat one by one by what is built now
 
 .PHONY: down
 down: ## Stop it; what the ledger holds stays (ARGS=--volumes: that goes too)
-	@COMPOSE_PROFILES=smoke,monitoring $(COMPOSE) down --remove-orphans $(ARGS)
+	@COMPOSE_PROFILES=smoke,traffic,monitoring $(COMPOSE) down --remove-orphans $(ARGS)
 
 .PHONY: logs
 logs: ## Follow what the containers log (ARGS=worker: only those)
@@ -91,6 +91,10 @@ logs: ## Follow what the containers log (ARGS=worker: only those)
 .PHONY: smoke
 smoke: ## Send a payment through the containers and show the hit
 	@exec $(COMPOSE) run --rm --no-deps -T smoke
+
+.PHONY: traffic
+traffic: ## Let simulated shoppers use the containers for a minute (ARGS="--seconds 20 --rate 50")
+	@exec $(COMPOSE) run --rm --no-deps -T traffic $(ARGS)
 
 .PHONY: image
 image: ## Build the image (and Flower's, with COMPOSE_PROFILES=flower)

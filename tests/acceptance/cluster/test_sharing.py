@@ -41,9 +41,14 @@ def test_two_workers_share_a_backlog_and_load_each_payment_once(
         worker.resume()
     system.wait_until_settled()
 
-    loads = [worker.logs().count("upstream.request_finished cause=event") for worker in workers]
-    assert sum(loads) == len(NUMBERS)
+    assert system.loads_begun() == len(NUMBERS)
+
+    def loads() -> list[int]:
+        return [worker.logs().count("upstream.request_finished cause=event") for worker in workers]
+
+    # What a container has printed can be read a moment later.
+    system.wait_until(lambda: sum(loads()) == len(NUMBERS))
     # Pages of five, each of which takes a moment: neither can take nearly all of them alone.
-    assert min(loads) >= 10, loads
+    assert min(loads()) >= 10, loads()
     system.end_slow_loads()
     assert {system.read(number).how for number in NUMBERS} == {How.HIT}
