@@ -39,7 +39,7 @@ _BESIDE = re.compile(r"@[a-z]+(?:\.[0-9.e+-]+)?")
 
 # Each cache of names below keeps this many: what a busy process reads again and again. A worker
 # meets most names once, and its memory must not grow with them.
-_REMEMBERED = 4_096
+_REMEMBERED = 1_024
 
 
 class InvalidIdentifier(CoordinatorError, ValueError):

@@ -63,8 +63,8 @@ def look(resource: Resource, identifiers: Iterable[str], *, tiered: bool = True)
         gaps: list[Gap] = []
         # In a transaction the row can be from an old snapshot, or not committed at all.
         if answer.reachable and not cache.forces_miss() and resource.may_seed():
-            absent = {name: key for name, key in pointer_keys.items() if name not in pointers}
-            gaps = _mark(resource, absent, answer.found)
+            marks = (pointer.mark(resource.name, name) for name in names if name not in pointers)
+            gaps = [gap for gap in marks if gap is not None]
         looks |= _from_ledger(resource, unknown, pointers)
         for gap in gaps:
             pointer.seed(gap, looks[gap.identifier].standing)
@@ -109,12 +109,6 @@ def _from_ledger(
 
 def _revision(standing: Standing | None) -> int:
     return 0 if standing is None else standing.revision
-
-
-def _mark(resource: Resource, absent: Mapping[str, str], found: Mapping[str, object]) -> list[Gap]:
-    """Mark what is absent, and return what may be filled with what the ledger says from now on."""
-    gaps = (pointer.mark(resource.name, name, foreign=key in found) for name, key in absent.items())
-    return [gap for gap in gaps if gap is not None]
 
 
 def _with_entries(

@@ -108,7 +108,7 @@ def decode(data: object, key: str) -> Pointer | None:
 
 # The same bytes under the same key say the same for ever, and nearly every read meets bytes that
 # were met before. What is remembered is what they mean, never what the cache holds.
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=1_024)
 def _read(data: bytes, key: str) -> tuple[Pointer, int] | None:
     """Return the pointer in `data` and when it ends, or None if these are nobody's bytes."""
     checksum, body = data[: _CHECKSUM_DIGITS + 1], data[_CHECKSUM_DIGITS + 1 :]
@@ -202,22 +202,25 @@ class Gap:
     token: object
 
 
-def mark(resource: str, identifier: str, *, foreign: bool = False) -> Gap | None:
+def mark(resource: str, identifier: str) -> Gap | None:
     """Mark an absent pointer, *before* the ledger is asked (rule 3); None if it can't be filled.
 
     With `add`, so never over a suspension. What the ledger says after this may be filled in with
     `seed`, which fails if anything came in between: a plain `add` afterwards would succeed as well
-    when a whole change has come and its pointer gone again. `foreign` says that bytes are there
-    which are nobody's pointer, and takes their token instead.
+    when a whole change has come and its pointer gone again. Bytes that are nobody's pointer are in
+    the way of an `add` for as long as they live: their own token marks the gap.
     """
     key = keys.pointer_key(resource, identifier)
     try:
-        if not (foreign or cache.add(key, encode(_MARK, key), timeout_seconds(_MARK))):
-            return None
+        added = cache.add(key, encode(_MARK, key), timeout_seconds(_MARK))
         there = cache.get_with_token(key)
     except CacheUnreachable:
         return None
-    if there is None or decode(there.value, key) not in (_MARK, None):
+    if there is None:
+        return None
+    known = decode(there.value, key)
+    # A mark that is not ours is left to whoever put it there.
+    if known is not None and not (added and known == _MARK):
         return None
     return Gap(resource, identifier, key, there.token)
 
@@ -243,8 +246,8 @@ def seed(gap: Gap, standing: Standing | None) -> bool:
 class Seen(NamedTuple):
     """What a look at many pointers showed.
 
-    `absent` are those for which a node said that nothing is there; what is in neither could not be
-    read, or not be asked for.
+    `absent` are those for which a node said that nothing is there, or nothing that was stored by
+    our backend; what is in neither could not be read, or not be asked for.
     """
 
     pointers: Mapping[str, Pointer]

@@ -135,8 +135,11 @@ def ask(curl: str) -> Answer:
     """Return the answer to one of the printed commands, as curl would get it."""
     words = shlex.split(curl)
     body = words[words.index("-d") + 1].encode() if "-d" in words else None
-    header, _, value = words[words.index("-H") + 1].partition(": ")
-    request = urllib.request.Request(words[-1], data=body, headers={header: value})
+    header = words[words.index("-H") + 1]
+    if header.startswith("@"):
+        header = Path(header[1:]).read_text().rstrip("\n")
+    name, _, value = header.partition(": ")
+    request = urllib.request.Request(words[-1], data=body, headers={name: value})
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             return Answer(answer.status, answer.headers, answer.read())

@@ -99,7 +99,7 @@ def test_what_it_prints_works_until_it_is_interrupted_and_nothing_is_left() -> N
             lines.append(line)
             if line.startswith("# a webhook that nobody signed"):
                 break
-        owner, stranger, _ = (line for line in lines if line.startswith("curl") and "JWT" in line)
+        owner, stranger, _ = (line for line in lines if line.startswith("curl") and "@" in line)
         assert "hit" in get(owner)[1].get("Cache-Status", "")
         assert get(stranger)[0] == 404
         processes, directories = belongings(process)
@@ -151,9 +151,10 @@ def test_what_is_missing_is_named_with_the_command_that_installs_it(tmp_path: Pa
 
 def get(curl: str) -> tuple[int, Message]:
     """Return the status and the headers that a printed curl command gets."""
-    found = re.fullmatch(r"curl -i -H 'Authorization: (JWT \S+)' (http://127\.0\.0\.1:\S+)\n", curl)
+    found = re.fullmatch(r"curl -i -H @(/\S+) (http://127\.0\.0\.1:\S+)\n", curl)
     assert found is not None, curl
-    request = urllib.request.Request(found[2], headers={"Authorization": found[1]})
+    name, _, value = Path(found[1]).read_text().rstrip("\n").partition(": ")
+    request = urllib.request.Request(found[2], headers={name: value})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, answer.headers

@@ -8,12 +8,13 @@ from django.core.cache.backends.base import CacheKeyWarning
 from django.core.cache.backends.locmem import LocMemCache as DjangoLocMemCache
 
 from coordinator.core.backends import FOREIGN, LocMemCache
+from tests.contract.bulk import BulkContract
 from tests.contract.cas import CompareAndSetContract
 from tests.contract.promises import DjangoContract
 from tests.contract.values import ValuesContract
 
 
-class TestLocMemCache(ValuesContract, CompareAndSetContract, DjangoContract):
+class TestLocMemCache(ValuesContract, BulkContract, CompareAndSetContract, DjangoContract):
     def build(self, **params: Any) -> LocMemCache:
         return LocMemCache(self.prefix, params)
 

@@ -10,6 +10,7 @@ from pymemcache.client.base import Client
 
 from coordinator.core.backends import FOREIGN, PyMemcacheCache, Trouble
 from coordinator.core.backends.serde import BYTES, INTEGER, JSON, TEXT
+from tests.contract.bulk import BulkContract
 from tests.contract.cas import CompareAndSetContract
 from tests.contract.promises import DjangoContract
 from tests.contract.values import Bomb, ValuesContract
@@ -36,7 +37,7 @@ DAMAGED = [
 ]
 
 
-class MemcachedContract(ValuesContract, CompareAndSetContract, DjangoContract):
+class MemcachedContract(ValuesContract, BulkContract, CompareAndSetContract, DjangoContract):
     nodes: list[MemcachedServer]
 
     @pytest.fixture(autouse=True)
@@ -127,6 +128,22 @@ class MemcachedContract(ValuesContract, CompareAndSetContract, DjangoContract):
         ]
         assert self.cache.get_many([*data, "big1", "big2"]) == data
 
+    def test_a_refused_value_hides_none_of_those_added_with_it(self, troubles: Troubles) -> None:
+        large = b"x" * 2_000_000
+        small: dict[str, tuple[bytes, float]] = {
+            f"key{number}": (b"v", 300) for number in range(50)
+        }
+        self.cache.set("there", b"old")
+        added = self.cache.add_many_or_raise(
+            {"big1": (large, 300), **small, "big2": (large, 300), "there": (large, 300)}
+        )
+        assert added == {"big1": False, **dict.fromkeys(small, True), "big2": False, "there": False}
+        assert {trouble for _, _, trouble in troubles} == {Trouble.REFUSED}
+        there = self.cache.get_many([*added])
+        assert {key for key in there if key in small} == set(small)
+        assert "big1" not in there
+        assert "big2" not in there
+
     def test_a_value_far_over_the_item_limit_is_no_dead_node(self, troubles: Troubles) -> None:
         assert self.cache.set("key", b"x" * 50_000_000) is False
         assert [trouble for _, _, trouble in troubles] == [Trouble.REFUSED]
@@ -147,6 +164,8 @@ class MemcachedContract(ValuesContract, CompareAndSetContract, DjangoContract):
             lambda: self.cache.set_many({"fine": 1, key: 1}),
             lambda: self.cache.delete_many(["fine", key]),
             lambda: self.cache.get_with_token(key),
+            lambda: self.cache.add_many_or_raise({"fine": (1, 300), key: (1, 300)}),
+            lambda: self.cache.get_many_with_tokens(["fine", key]),
         ):
             with pytest.raises(InvalidCacheKey):
                 use()

@@ -15,9 +15,9 @@ from tests.servers import MemcachedServer
 
 TIMEOUT_SECONDS = 0.3
 #: How much later than promised something may happen on a machine that is busy with other things.
-GRACE_SECONDS = 0.5
-#: How soon a server that answers again is used again.
-RECOVERY_SECONDS = 2.0
+GRACE_SECONDS = 1.0
+#: For how long to wait until a server that answers again is used again: mostly a second.
+RECOVERY_SECONDS = 10.0
 
 
 @contextlib.contextmanager

@@ -60,6 +60,9 @@ def use_strictly(cache: PyMemcacheCache, token: object) -> None:
         lambda: cache.add_or_raise("key", 1),
         lambda: cache.set_or_raise("key", 1),
         lambda: cache.get_many_or_raise(["key", "other"]),
+        lambda: cache.add_many_or_raise({"key": (1, 300), "other": (2, 300)}),
+        lambda: cache.get_many_with_tokens(["key", "other"]),
+        lambda: cache.compare_and_delete_many({"key": token}),
     ):
         with pytest.raises(CacheUnreachable):
             use()
@@ -137,7 +140,20 @@ def test_a_token_from_before_a_restart_does_not_fit_what_was_stored_after_it(
     assert before[1].item[2] == after[1].item[2], "the restarted server counts from 1 again"
     assert cache.compare_and_set("key", b"mine", before[1]) is False
     assert cache.compare_and_delete("key", before[1]) is False
+    cache.compare_and_delete_many({"key": before[1]})
     assert cache.get("key") == b"new"
+
+
+def test_many_tokens_are_good_on_a_connection_that_was_opened_after_them(
+    server: MemcachedServer, cache: PyMemcacheCache
+) -> None:
+    cache.set_many(dict.fromkeys(["old", "replaced", "young"], b"seen"))
+    tokens = {key: token_of(cache, key) for key in ("old", "replaced")}
+    cache._nodes.nodes[0].abandon()
+    cache.set("replaced", b"newer")
+    tokens["young"] = token_of(cache, "young")
+    cache.compare_and_delete_many(tokens)
+    assert cache.get_many(["old", "replaced", "young"]) == {"replaced": b"newer"}
 
 
 def test_a_token_is_good_on_a_connection_that_was_opened_after_it(

@@ -31,10 +31,18 @@ class System:
     """Everything while it runs."""
 
     def __init__(
-        self, options: Options, url: str, keys: Keys, simulator: Simulator, troubles: Troubles
+        self,
+        options: Options,
+        url: str,
+        directory: Path,
+        keys: Keys,
+        simulator: Simulator,
+        troubles: Troubles,
     ) -> None:
         self.options = options
         self.url = url
+        #: The run's own, which is gone when the run is.
+        self.directory = directory
         self.keys = keys
         self.simulator = simulator
         self.measurements = Measurements(self._upstream_loads, troubles, warming=options.warming)
@@ -96,7 +104,7 @@ def running(options: Options, troubles: Troubles) -> Iterator[System]:
         stack.callback(connections.close_all)
         call_command("migrate", verbosity=0, interactive=False)
         adapting.use_upstream(simulator.wait_until_ready(), keys)
-        system = System(options, url, keys, simulator, troubles)
+        system = System(options, url, directory, keys, simulator, troubles)
         stack.enter_context(system.measurements.listening())
         stack.enter_context(web.serving(listener))
         if options.warming:

@@ -1,5 +1,8 @@
 """What a run says when it is up: where it answers, and how to ask it something."""
 
+import shlex
+from pathlib import Path
+
 from coordinator.simulator.shoppers import Credential, Person
 from coordinator.simulator.shoppers.people import FIRST_STAFF_ID
 
@@ -7,13 +10,22 @@ from coordinator.simulator.shoppers.people import FIRST_STAFF_ID
 _STRANGER = 8_000_001
 
 
-def text(url: str, number: str, owner: str, credential: Credential, *, warm: bool) -> str:
-    """Return the lines to print: curl commands that work as they stand, for a day."""
+def text(
+    url: str, number: str, owner: str, credential: Credential, directory: Path, *, warm: bool
+) -> str:
+    """Return the lines to print: curl commands that work as they stand, while the run lasts.
+
+    The credentials are put into `directory`, which is the run's own, for curl to read: a line with
+    a token in it is longer than a screen is wide.
+    """
     address = f"{url}/api/v1/payments/{number}/"
     state = "warm already" if warm else "cold, since nothing is warmed"
 
-    def curl(person: Person) -> str:
-        return f"curl -i -H 'Authorization: {credential(person)['Authorization']}' {address}"
+    def curl(name: str, person: Person) -> str:
+        path = directory / name
+        path.touch(mode=0o600)
+        path.write_text(f"Authorization: {credential(person)['Authorization']}\n")
+        return f"curl -i -H {shlex.quote(f'@{path}')} {address}"
 
     return "\n".join(
         [
@@ -23,11 +35,11 @@ def text(url: str, number: str, owner: str, credential: Credential, *, warm: boo
             "# its owner: 200, and Cache-Status says hit"
             if warm
             else "# its owner: 200; Cache-Status says fwd=miss at first, and hit from then on",
-            curl(Person(int(owner))),
+            curl("owner", Person(int(owner))),
             "# somebody else: 404, as if there were no such payment",
-            curl(Person(_STRANGER)),
+            curl("stranger", Person(_STRANGER)),
             "# staff: 200",
-            curl(Person(FIRST_STAFF_ID, is_staff=True)),
+            curl("staff", Person(FIRST_STAFF_ID, is_staff=True)),
             "# a webhook that nobody signed: 400",
             f"curl -i -H 'Content-Type: application/json' -d '{{}}' {url}/webhooks/stripe/",
             "",

@@ -102,13 +102,15 @@ def _times(now: Summary, *, warming: bool) -> list[Row]:
 
 
 def _upstream(now: Summary, *, warming: bool) -> list[Row]:
+    loads = ("loads", f"{now.upstream_loads:,}", "as the provider counts them")
+    estimate = f"{now.upstream_loads_without_warming:,}"
+    if not warming:
+        return [loads, ("estimated", estimate, "by a model of these reads")]
+    # Warming is not there to save loads, and whoever compares the two must not think that it is.
     return [
-        ("loads", f"{now.upstream_loads:,}", "as the provider counts them"),
-        (
-            "without warming" if warming else "expected",
-            f"{now.upstream_loads_without_warming:,}",
-            "by a model of these reads",
-        ),
+        loads,
+        ("without warming", estimate, "estimated from these reads,"),
+        ("", "", "while shoppers wait for them"),
     ]
 
 

@@ -44,7 +44,11 @@ class Run:
             return standing is not None and not queue.backlog().unsettled
 
         warm = self._system.wait(_EXAMPLE_SECONDS, arrived)
-        say(welcome.text(self._system.url, number, owner, credential(), warm=warm))
+        say(
+            welcome.text(
+                self._system.url, number, owner, credential(), self._system.directory, warm=warm
+            )
+        )
 
     def shop(self, seconds: float | None) -> None:
         """Let people come until the time is over, or somebody interrupts."""

@@ -152,6 +152,8 @@ class LocMemCache(DjangoLocMemCache):
         self, items: Mapping[str, tuple[Any, float]], version: int | None = None
     ) -> dict[str, bool]:
         """Store each value, with its timeout, where nothing is there; return for each if it was."""
+        for value, _ in items.values():
+            encode(value)  # as memcached's does: one that can't be kept leaves none of them there
         return {key: self.add(key, *item, version) for key, item in items.items()}
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
@@ -204,7 +206,7 @@ class LocMemCache(DjangoLocMemCache):
             return self._is_still(key, token) and self._delete(key)
 
     def compare_and_delete_many(
-        self, tokens: Mapping[str, Token], version: int | None = None
+        self, tokens: Mapping[str, object], version: int | None = None
     ) -> None:
         """Delete each key whose token's value is still there."""
         for key, token in tokens.items():

@@ -35,7 +35,7 @@ from coordinator.core.backends.tokens import (
 from coordinator.errors import CacheUnreachable
 
 # Pointers and entries of those that are read most.
-_KEYS_REMEMBERED = 32_768
+_KEYS_REMEMBERED = 2_048
 _unsendable = re.compile(r"[\x00-\x20\x7f]").search
 
 T = TypeVar("T")
@@ -200,17 +200,20 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         for node, wires in self._placed(names).items():
             items, asked_at = node.run("get_many_with_tokens", fetch_many_with_time, wires)
             for wire, item in items.items():
-                found[names[wire]] = decode(item[0], item[1]), Token(node, item, asked_at)
+                value = decode(item[0], item[1])
+                if value is FOREIGN:
+                    report(node.name, "get_many_with_tokens", Trouble.FOREIGN)
+                found[names[wire]] = value, Token(node, item, asked_at)
         return found
 
     def compare_and_delete_many(
-        self, tokens: Mapping[str, Token], version: int | None = None
+        self, tokens: Mapping[str, object], version: int | None = None
     ) -> None:
         """Delete each key whose token's value is still there, in one round trip a node.
 
         Raise CacheUnreachable if any node did not answer; others may be deleted all the same.
         """
-        by_wire = {self._wire_key(key, version): token for key, token in tokens.items()}
+        by_wire = {self._wire_key(key, version): _checked(token) for key, token in tokens.items()}
         for node, wires in self._placed(by_wire).items():
             mine = {wire: by_wire[wire] for wire in wires if by_wire[wire].node is node}
             if mine:
@@ -228,13 +231,12 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
     def _compare_and_store(
         self, operation: str, command: Command, token: object, expire: int
     ) -> bool:
-        if not isinstance(token, Token):
-            raise TypeError(f"Not a token of this backend: {token!r}")
+        seen = _checked(token)
         node = self._nodes.node_for(command.key)
-        if node is not token.node:
+        if node is not seen.node:
             # The number means nothing to another node, which may have given it to another value.
             return False
-        answer = node.run(operation, compare_and_store, command, token, expire)
+        answer = node.run(operation, compare_and_store, command, seen, expire)
         return self._is_stored(node, operation, answer)
 
     # -- storing -----------------------------------------------------------------------------------
@@ -300,14 +302,16 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         others may be stored all the same.
         """
         names = {self._wire_key(key, version): key for key in items}
+        # All of them before any is sent: one that can't be kept leaves none of the others there.
+        commands = {}
+        for wire, key in names.items():
+            value, timeout = items[key]
+            command = Command(wire, *encode(value))
+            commands[wire] = (command, self.get_backend_timeout(timeout), b"")
         stored: dict[str, bool] = {}
         for node, wires in self._placed(names).items():
-            commands = []
-            for wire in wires:
-                value, timeout = items[names[wire]]
-                command = Command(wire, *encode(value))
-                commands.append((command, self.get_backend_timeout(timeout), b""))
-            answers = node.run("add_many", Connection.store_each, b"add", commands)
+            share = [commands[wire] for wire in wires]
+            answers = node.run("add_many", Connection.store_each, b"add", share)
             for wire, answer in zip(wires, answers, strict=True):
                 stored[names[wire]] = self._is_stored(node, "add_many", answer)
         return stored
@@ -409,3 +413,9 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
             return self._nodes.node_for(wire).run(operation, command, *args)
         except CacheUnreachable:
             return None
+
+
+def _checked(token: object) -> Token:
+    if not isinstance(token, Token):
+        raise TypeError(f"Not a token of this backend: {token!r}")
+    return token

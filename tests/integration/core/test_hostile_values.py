@@ -9,7 +9,7 @@ from pymemcache import Client
 
 from coordinator.core import cache, keys, pointer, warming
 from coordinator.core.keys import InvalidIdentifier
-from coordinator.core.pointer import Current
+from coordinator.core.pointer import Confirmation, Current
 from coordinator.core.reading import Outcome, read
 from coordinator.core.resource import Loaded
 from coordinator.core.warming import WarmOutcome
@@ -110,6 +110,50 @@ def test_what_another_client_stored_under_our_keys_is_never_in_the_way(
     things.change("T-1", "open")
     assert things.pointer("T-1") == Current("open", 2)
     assert warming.warm(things.resource, "T-1").outcome is WarmOutcome.WARMED
+
+
+def test_foreign_bytes_under_a_pointers_key_give_way_to_the_first_reader(
+    things: Things, foreign_bytes: Callable[[str], None]
+) -> None:
+    things.warm("T-1")
+    foreign_bytes(keys.pointer_key("thing", "T-1"))
+    lookup = read(things.resource, "T-1")
+    assert (lookup.outcome, lookup.from_ledger) == (Outcome.HIT, True)
+    assert things.pointer("T-1") == Current("paid", 1)
+    lookup = read(things.resource, "T-1")
+    assert (lookup.outcome, lookup.from_ledger) == (Outcome.HIT, False)
+
+
+def test_whoever_saw_foreign_bytes_puts_nothing_over_a_change_that_came_since(
+    things: Things, foreign_bytes: Callable[[str], None]
+) -> None:
+    things.change("T-1", "open")
+    foreign_bytes(keys.pointer_key("thing", "T-1"))
+    gap = pointer.mark("thing", "T-1")
+    assert gap is not None
+    seen = things.rows["T-1"]
+    things.change("T-1", "paid")
+    # Even if these very bytes are there again.
+    foreign_bytes(keys.pointer_key("thing", "T-1"))
+    assert pointer.seed(gap, seen) is False
+    assert read(things.resource, "T-1").entry_name == str(things.key("T-1", "paid"))
+
+
+def test_foreign_bytes_confirm_a_pointer_as_nothing_would_and_mislead_no_reader(
+    things: Things, upstream: Upstream, foreign_bytes: Callable[[str], None]
+) -> None:
+    things.warm("T-1", "open")
+    things.write("T-1", "paid")
+    foreign_bytes(keys.pointer_key("thing", "T-1"))
+    # Enough only for a change whose own suspension was acknowledged: these bytes came after it.
+    confirmed = warming.confirm(things.resource, dict(things.rows))
+    assert confirmed == {"T-1": Confirmation.NOTHING_THERE}
+    lookup = read(things.resource, "T-1")
+    assert lookup.entry is not None
+    assert (lookup.entry.state, lookup.entry.revision) == ("paid", 2)
+    # A reader has filled the gap meanwhile, and that confirms whatever had no acknowledgement.
+    confirmed = warming.confirm(things.resource, dict(things.rows))
+    assert confirmed == {"T-1": Confirmation.ADVANCED}
 
 
 def test_a_payload_that_the_server_refuses_is_answered_and_never_taken_for_warm(

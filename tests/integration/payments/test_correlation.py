@@ -67,16 +67,6 @@ def log_of_the_project() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before = list(root.handlers), root.level
     configure_logging("logging.config.dictConfig", project.LOGGING)
-    ours = [
-        logger
-        for name, logger in logging.root.manager.loggerDict.items()
-        if name.startswith(("coordinator", "workers")) and isinstance(logger, logging.Logger)
-    ]
-    # Another test may have silenced them: Celery's own set-up, for one, in the same process.
-    silenced = [(logger, logger.disabled, logger.level, logger.propagate) for logger in ours]
-    for logger in ours:
-        logger.disabled, logger.propagate = False, True
-        logger.setLevel(logging.NOTSET)
     for handler in root.handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(written)
@@ -85,9 +75,6 @@ def log_of_the_project() -> Iterator[io.StringIO]:
     finally:
         root.handlers[:], level = before
         root.setLevel(level)
-        for logger, disabled, own_level, propagate in silenced:
-            logger.disabled, logger.propagate = disabled, propagate
-            logger.setLevel(own_level)
 
 
 def test_one_id_goes_from_the_webhook_to_upstream_and_into_every_line(

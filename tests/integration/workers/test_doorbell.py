@@ -146,10 +146,11 @@ def test_a_postponed_change_is_rung_for_later(messages: Messages, upstream: Upst
 # -- nobody hears ------------------------------------------------------------------------------
 
 
-def test_without_a_broker_a_change_still_commits_and_quickly(no_broker: None) -> None:
-    began = time.monotonic()
+def test_without_a_broker_a_change_still_commits_and_asks_for_it_only_once(
+    no_broker: None, published: list[str]
+) -> None:
     assert record("processing", at=1).outcome is Recording.APPLIED
-    assert time.monotonic() - began < 2.0
+    assert published == ["workers.tasks.settle"]
     assert states() == {"": 1}
 
 
@@ -183,11 +184,9 @@ def test_after_a_failure_the_broker_is_left_alone_for_a_moment(
 ) -> None:
     doorbell.ring()
     assert published == ["workers.tasks.settle"]
-    began = time.monotonic()
     for _ in range(100):
         assert doorbell.ring() is False
-    assert published == ["workers.tasks.settle"]
-    assert time.monotonic() - began < 0.5, "each of them tried to connect"
+    assert published == ["workers.tasks.settle"], "each of them tried to connect"
 
 
 def test_without_a_cache_it_rings_once_too_often_rather_than_never(

@@ -1,12 +1,14 @@
 """What surrounds every task of a real worker: nothing remembered, and the id of whoever asked."""
 
+import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from celery.contrib.testing.worker import start_worker
-from celery.signals import task_postrun
+from celery.signals import setup_logging, task_postrun
 from edx_django_utils.cache import DEFAULT_REQUEST_CACHE
 
 from coordinator import correlation
@@ -62,9 +64,32 @@ def tasks() -> Iterator[Bodies]:
     queue = f"test_{uuid.uuid4().hex[:12]}"
     with broker("memory://"):
         bodies = Bodies(queue)
-        with start_worker(app, pool="solo", perform_ping_check=False, queues=[queue]):
+        with (
+            logging_left_alone(),
+            start_worker(app, pool="solo", perform_ping_check=False, queues=[queue]),
+        ):
             yield bodies
         bodies.forget()
+
+
+@contextmanager
+def logging_left_alone() -> Iterator[None]:
+    """Let Celery set up no logging: it would silence what all later tests of this process log.
+
+    Its worker for tests raises the root logger's level to ERROR, and never lowers it again. A
+    receiver of this signal, whatever it does, is what Celery takes for "somebody else does it".
+    """
+
+    def done_by_django(**_: object) -> None:
+        """Do nothing."""
+
+    setup_logging.connect(done_by_django)
+    level = logging.getLogger().level
+    try:
+        yield
+    finally:
+        setup_logging.disconnect(done_by_django)
+        assert logging.getLogger().level == level
 
 
 @pytest.fixture

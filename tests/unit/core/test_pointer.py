@@ -207,12 +207,9 @@ def test_a_mark_gives_way_to_whoever_advances() -> None:
     assert there() == Current("paid", 4)
 
 
-def test_foreign_bytes_are_marked_where_they_are_expected() -> None:
-    cache.put(KEY, b"foreign", 60)
-    assert pointer.mark("thing", "T-1") is None
-    gap = pointer.mark("thing", "T-1", foreign=True)
-    assert gap is not None
-    assert pointer.seed(gap, at(4)) is True
+def test_bytes_that_are_nobodys_pointer_are_a_gap_like_any_other() -> None:
+    cache.put(KEY, b"damaged", 60)
+    assert seed(at(4)) is True
     assert there() == Current("paid", 4)
 
 

@@ -210,6 +210,14 @@ def test_confirming_says_what_was_found_and_advances_what_is_behind(
     assert things.pointer("T-1") == after
 
 
+def test_confirming_puts_a_damaged_pointer_right(things: Things) -> None:
+    things.write("T-1", "paid")
+    cache.put(keys.pointer_key("thing", "T-1"), b"damaged", 60)
+    confirmed = warming.confirm(things.resource, dict(things.rows))
+    assert confirmed == {"T-1": Confirmation.ADVANCED}
+    assert things.pointer("T-1") == Current("paid", 1)
+
+
 def test_confirming_says_when_the_cache_is_unreachable(things: Things, no_cache: None) -> None:
     things.write("T-1", "paid")
     confirmed = warming.confirm(things.resource, dict(things.rows))

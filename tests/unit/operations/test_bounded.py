@@ -78,12 +78,13 @@ def test_all_checks_together_take_no_longer_than_one_may() -> None:
     hung = [Hung() for _ in range(4)]
     checks = [Check(f"hung-{number}", one) for number, one in enumerate(hung)]
     began = time.monotonic()
-    findings(checks, 0.2)
+    findings(checks, 1.0)
     took = time.monotonic() - began
     for one, check in zip(hung, checks, strict=True):
         one.let_go.set()
         ended(check)
-    assert 0.2 <= took < 0.7
+    # One after the other they would take as often as long as there are checks.
+    assert 1.0 <= took < len(checks) * 1.0
 
 
 def test_even_what_no_check_should_raise_leaves_an_answer() -> None:

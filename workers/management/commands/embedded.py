@@ -80,7 +80,9 @@ class Command(BaseCommand):
             system.running(given, troubles) as it,
         ):
             number, owner = it.make_example()
-            self._say(welcome.text(it.url, number, owner, credential(), warm=given.warming))
+            self._say(
+                welcome.text(it.url, number, owner, credential(), it.directory, warm=given.warming)
+            )
             party = Party(
                 api=it.url,
                 simulator=it.simulator.url,
