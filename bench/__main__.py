@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import groups, options, report, site
+from bench import groups, options, recorded, report, site
 from bench.figures import Figure
 from workers.stack.server import ServerMissing
 
@@ -31,7 +31,7 @@ def main() -> int:
         except ServerMissing as missing:
             console.print(f"Not installed: {missing}", markup=False)
             return 1
-    report.write(figures, chosen)
+    kept = recorded.keep(figures, chosen)
     report.conclude(console, figures)
     seconds = time.monotonic() - began
     console.print(
@@ -41,7 +41,7 @@ def main() -> int:
     )
     from bench import plots  # matplotlib takes a second to import: not while something is measured
 
-    for path in plots.draw(figures, chosen.plots):
+    for path in plots.draw(kept, chosen.plots):
         console.print(f"Drawn: {path}", markup=False, highlight=False)
     return 0
 

@@ -44,7 +44,8 @@ class Figure:
 
     `ours` and `other` are in `unit`; `ratio` is what the goal is about. `other` is None for what is
     counted and compared with nothing: then the ratio is the count. A figure without a goal is there
-    to compare with: a peer, or a part of the whole.
+    to compare with: a peer, or a part of the whole. `series` is how it went over time, where that
+    was followed.
     """
 
     group: str
@@ -55,6 +56,7 @@ class Figure:
     other: float | None = None
     against: str = ""
     goal: Goal | None = None
+    series: tuple[float, ...] = ()
 
     @property
     def met(self) -> bool | None:
@@ -70,9 +72,10 @@ def compared(
     unit: str,
     against: str,
     goal: Goal | None = None,
+    series: tuple[float, ...] = (),
 ) -> Figure:
     """Return the figure that says how many times `other` is in `ours`."""
-    return Figure(group, name, ours, unit, ours / other, other, against, goal)
+    return Figure(group, name, ours, unit, ours / other, other, against, goal, series)
 
 
 def counted(group: str, name: str, count: float, goal: Goal | None = None) -> Figure:

@@ -75,8 +75,9 @@ def _layers(figures: Sequence[Figure]) -> Any:
 
 
 def _goals(figures: Sequence[Figure]) -> Any:
-    """Return how far each goal is: 1 is the goal, less is better."""
-    chosen = [one for one in figures if one.goal is not None and one.goal.limit > 0]
+    """Return how far each goal is: 1 is the goal, less is better. The nodes have their own plot."""
+    with_goal = [one for one in figures if one.goal is not None and one.group != "nodes"]
+    chosen = [one for one in with_goal if one.goal is not None and one.goal.limit > 0]
     if not chosen:
         return None
     chosen.reverse()
@@ -89,6 +90,25 @@ def _goals(figures: Sequence[Figure]) -> Any:
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
     axes.set_xlabel("share of what the goal allows: to the left of 1 it is met")
+    return figure
+
+
+def _nodes(figures: Sequence[Figure]) -> Any:
+    """Return how the hit ratio went while something happened to a node, a panel for each."""
+    chosen = [one for one in figures if one.group == "nodes" and one.series]
+    if not chosen:
+        return None
+    figure, panels = plt.subplots(
+        len(chosen), sharex=True, sharey=True, squeeze=False, figsize=(7, 1.1 * len(chosen))
+    )
+    for axes, one in zip(panels[:, 0], chosen, strict=True):
+        axes.plot([100 * ratio for ratio in one.series], color=_OURS)
+        axes.set_title(one.name.partition(":")[0], loc="left", fontsize=8)
+        axes.set_ylim(70, 101)
+    panels[-1, 0].set_xlabel(
+        "hit ratio (%) by the second; the first step is after 10 (with --quick after 4)"
+    )
+    figure.tight_layout()
     return figure
 
 
@@ -113,4 +133,5 @@ _PLOTS: dict[str, Callable[[Sequence[Figure]], Any]] = {
     "reads": _reads,
     "layers": _layers,
     "goals": _goals,
+    "nodes": _nodes,
 }

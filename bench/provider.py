@@ -26,12 +26,12 @@ class BenchProvider:
     def fetch(self, upstream_id: str) -> Found:
         """Return the payment: one request."""
         _request(upstream_id)
-        return _found(upstream_id)
+        return found(upstream_id)
 
     def fetch_many(self, upstream_ids: Sequence[str]) -> Mapping[str, Found | CoordinatorError]:
         """Return the payments: one request, however many."""
         _request(upstream_ids[0])
-        return {upstream_id: _found(upstream_id) for upstream_id in upstream_ids}
+        return {upstream_id: found(upstream_id) for upstream_id in upstream_ids}
 
     def list_changed(self, since: datetime) -> Iterator[ProviderEvent]:  # noqa: ARG002  # the seam
         """Yield nothing: every change here is recorded by whoever measures."""
@@ -52,11 +52,12 @@ def _request(upstream_id: str) -> None:
         time.sleep(SLOW_SECONDS)
 
 
-def _found(upstream_id: str) -> Found:
+def found(upstream_id: str, state: str = STATE) -> Found:
+    """Return what a provider of a payment in this state says."""
     number = upstream_id.partition("_")[2]
     details = PaymentDetails(
         number=number,
-        state=STATE,
+        state=state,
         amount=4200,
         amount_received=4200,
         amount_refunded=0,
@@ -65,6 +66,6 @@ def _found(upstream_id: str) -> Found:
         order_reference=_FILLER,
         provider="bench",
         provider_id=upstream_id,
-        provider_status=STATE,
+        provider_status=state,
     )
     return Found(upstream_id, number, details, Observation(upstream_id))

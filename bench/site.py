@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +87,12 @@ class Site:
     @property
     def web(self) -> str:
         """Return the production server's ``host:port``, started when it is first asked for."""
+        self.web_program.runs()
+        return f"{HOST}:{self._web_port}"
+
+    @property
+    def web_program(self) -> "Program":
+        """Return the production server, started when it is first asked for."""
         if self._web is None:
             self._web_port = free_port()
             where = ["--host", HOST, "--port", str(self._web_port)]
@@ -95,7 +101,7 @@ class Site:
             self._stack.callback(self._web.end)
             program = self._web
             wait_until(lambda: program.runs() and _listens(self._web_port))
-        return f"{HOST}:{self._web_port}"
+        return self._web
 
     def collected(self, wait_seconds: float = _PATIENCE_SECONDS) -> dict[str, Any] | None:
         """Return what the worker remembers, None if it does not answer in time."""
@@ -119,14 +125,21 @@ class Site:
 class Program:
     """A process of ours, whose output goes to a file."""
 
-    def __init__(self, name: str, command: list[str], directory: Path) -> None:
-        """Start it."""
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start it, in this process's environment if no other is given."""
         self.log = directory / f"{name}.log"
         self._file: IO[bytes] = self.log.open("wb")
         program = Path(sys.executable).parent / command[0]
         self.process = subprocess.Popen(  # noqa: S603  # our own programs
             [*ending_with_us("TERM"), str(program), *command[1:]],
             cwd=ROOT,
+            env=None if environment is None else dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=self._file,
             stderr=subprocess.STDOUT,
@@ -212,6 +225,9 @@ def _environment(servers: Servers, directory: Path) -> dict[str, str]:
         "COORDINATOR_POINTER_TIMEOUT_SECONDS": "1700",
         "COORDINATOR_SUSPENSION_TIMEOUT_SECONDS": "1700",
         "COORDINATOR_HEARTBEAT_DIR": str(directory),
+        # As the image and the Procfile have it: with an allocator's arena for each thread, what
+        # threads have freed stays theirs.
+        "MALLOC_ARENA_MAX": "2",
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
     }

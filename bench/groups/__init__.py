@@ -21,10 +21,12 @@ ABOUT: Final = {
     "latency": "from the commit to readable elsewhere, beside one Celery task",
     "backfill": "backfilling, beside writing the same bytes",
     "memory": "a worker's memory after many warms",
+    "capacity": "what a payment, a request and a change cost: bytes and processor time",
+    "nodes": "a node added, removed, killed and returned under traffic (minutes)",
     "million": "the same with a million payments in the ledger (minutes)",
 }
 #: Only when they are named: they take much longer than all the others together.
-BY_NAME: Final = ("million",)
+BY_NAME: Final = ("nodes", "million")
 
 
 def load(name: str) -> Measure:

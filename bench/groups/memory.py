@@ -16,6 +16,8 @@ def measure(site: Site, options: Options) -> list[Figure]:
     """Return the figures."""
     many = options.of(5_000, 100_000)
     ledgers.empty()
+    # Started when it is first asked for, which nobody who only rings does.
+    site.worker.resident_bytes()
     _settle(things.numbers(_FIRST, "FIRST"))
     first = site.worker.resident_bytes() / _MEGABYTE
     for start in range(0, many, _BATCH):
