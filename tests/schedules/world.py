@@ -324,7 +324,8 @@ class World:
         self.upstream.shown = dict(self.upstream.newest)
         self.upstream.failures.clear()
         self.broker.down = False
-        self.judge.strict, self.judge.may_fail = True, late
+        # The lease of one who died is told "busy" as well, for as long as it lasts.
+        self.judge.strict, self.judge.may_fail = True, late or self._leases_of_the_dead()
         if plan.ending == EXPIRE:
             self.clock.time += conf.seconds("POINTER_TIMEOUT")
             self.tell("time", "the pointer's timeout passes, and nobody settles")
@@ -335,6 +336,13 @@ class World:
         self.freely("in the end", self._read_all)
         if self.scenario.redelivers:
             self._judge_the_states()
+
+    def _leases_of_the_dead(self) -> bool:
+        there = self.cache.contents()[0]
+        return self.scheduler.crashes > 0 and any(
+            name.startswith("lease ") and self.cache.make_key(key) in there
+            for key, name in self.cache.names.items()
+        )
 
     def _deliver_all(self) -> None:
         """Deliver every event once more: a provider repeats what nobody has acknowledged."""
