@@ -14,8 +14,12 @@ from django.utils import timezone
 
 from coordinator.ledger.models import UNSETTLED, Change
 
-# What is returned is what settling asks of a change; anything else is read when it is asked for.
-#
+#: What is returned, in the model's order: what settling asks of a change. Anything else is read
+#: when it is asked for.
+_COLUMNS: Final = (
+    *("id", "resource", "identifier", "revision", "event_type", "recorded_at", "correlation_id"),
+    *("applied", "confirm", "suspended", "outcome", "reason", "confirmed_at", "attempts", "claims"),
+)
 # Materialized: the planner may evaluate a plain subquery, and so claim, more than once.
 _ON_POSTGRESQL: Final = """
     WITH due AS MATERIALIZED (
@@ -48,7 +52,11 @@ def claim(limit: int, claim_seconds: float) -> list[Change]:
     now = timezone.now()
     until = now + timedelta(seconds=claim_seconds)
     if connection.vendor == "postgresql":
-        page = list(Change.objects.raw(_ON_POSTGRESQL, (now, limit, until)))
+        with connection.cursor() as cursor:
+            cursor.execute(_ON_POSTGRESQL, (now, limit, until))
+            # Its values come as the model has them. A raw queryset, which would look at each
+            # column first, takes half as long again as the database.
+            page = [Change.from_db(connection.alias, _COLUMNS, row) for row in cursor.fetchall()]
     elif connection.vendor == "sqlite":
         page = list(Change.objects.raw(_ON_SQLITE, (until, now, limit)))
     else:
