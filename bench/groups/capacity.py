@@ -21,7 +21,6 @@ from bench.options import Options
 from bench.site import Program, Site, wait_until
 from bench.tokens import token
 from coordinator.core import resource
-from coordinator.ledger.models import UNSETTLED, Change
 from coordinator.ledger.recording import record_change
 from coordinator.payments.models import Payment
 from workers import doorbell
@@ -93,7 +92,7 @@ def _changes(site: Site, many: int) -> Iterable[Figure]:
     with site.worker.held():
         record()
         yield from _each("record_change", _spent(site, None, record), many)
-    wait_until(lambda: not Change.objects.filter(UNSETTLED).exists(), seconds=300)
+    wait_until(ledgers.settled, seconds=300)
 
 
 def _settling(site: Site, many: int) -> Iterable[Figure]:
@@ -107,7 +106,7 @@ def _settling(site: Site, many: int) -> Iterable[Figure]:
             doorbell.ring()
 
         def settle() -> None:
-            wait_until(lambda: not Change.objects.filter(UNSETTLED).exists(), seconds=300)
+            wait_until(ledgers.settled, seconds=300)
 
         spent = _spent(site, site.worker, settle)
     yield from _each("settling a change, in pages", spent, many)
@@ -158,13 +157,16 @@ def _spent(site: Site, program: Program | None, work: Callable[[], object]) -> d
 
 
 def _cpu(pids: Iterable[int]) -> float:
-    """Return the processor time of these processes and all below them."""
+    """Return the processor time of these processes and all below them, also of those that ended.
+
+    PostgreSQL has a process for each connection, and some end meanwhile.
+    """
     total = 0.0
     for pid in pids:
         process = psutil.Process(pid)
         for one in (process, *process.children(recursive=True)):
             times = one.cpu_times()
-            total += times.user + times.system
+            total += times.user + times.system + times.children_user + times.children_system
     return total
 
 

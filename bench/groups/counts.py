@@ -15,7 +15,6 @@ from bench.site import Site, wait_until
 from bench.tasks import ask_django, ask_ours
 from bench.tokens import token
 from coordinator.core import cache, reading, resource
-from coordinator.ledger.models import UNSETTLED, Change
 from coordinator.ledger.recording import record_change
 from coordinator.payments.models import Payment
 
@@ -99,11 +98,11 @@ def _burst(site: Site) -> list[Figure]:
         for serial in range(1, _BURST + 1):
             record_change(Payment, things.event("BURST-0", serial))
         messages = site.waiting()
-    wait_until(lambda: not Change.objects.filter(UNSETTLED).exists())
+    wait_until(ledgers.settled)
     held = (site.collected() or {})["requests"] - before
     for serial in range(_BURST + 1, 2 * _BURST + 1):
         record_change(Payment, things.event("BURST-0", serial))
-    wait_until(lambda: not Change.objects.filter(UNSETTLED).exists())
+    wait_until(ledgers.settled)
     after = (site.collected() or {})["requests"] - before - held
     return [
         counted(

@@ -11,7 +11,7 @@ from bench.figures import Figure, at_most, compared
 from bench.options import Options
 from bench.site import Site, wait_until
 from bench.tasks import noop
-from coordinator.ledger.models import UNSETTLED, Change
+from coordinator.ledger.models import Change
 from coordinator.ledger.recording import record_change
 from coordinator.payments.models import Payment
 
@@ -39,7 +39,7 @@ def measure(site: Site, options: Options) -> list[Figure]:
             wait_until(lambda: site.waiting() == 0)
             record_change(Payment, things.event(name, 1))
             _leave_alone()
-            wait_until(lambda: not Change.objects.filter(UNSETTLED).exists())
+            wait_until(ledgers.settled)
             wait_until(lambda: site.waiting() == 0)
     finally:
         post_save.disconnect(note, sender=Change)

@@ -4,7 +4,6 @@ from bench import ledgers, things
 from bench.figures import Figure, at_most, compared
 from bench.options import Options
 from bench.site import Site, wait_until
-from coordinator.ledger.models import UNSETTLED, Change
 from workers import doorbell
 
 _FIRST = 1_000
@@ -40,4 +39,4 @@ def _settle(names: list[str]) -> None:
     ledgers.fill(names)
     doorbell.clear()
     doorbell.ring()
-    wait_until(lambda: not Change.objects.filter(UNSETTLED).exists(), seconds=300)
+    wait_until(ledgers.settled, seconds=300)

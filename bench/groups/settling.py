@@ -9,7 +9,6 @@ from bench.figures import Figure, Goal, at_least
 from bench.options import Options
 from bench.site import Site, wait_until
 from bench.tasks import load_one, noop
-from coordinator.ledger.models import UNSETTLED, Change
 from workers import doorbell
 
 
@@ -73,7 +72,7 @@ def _settled_per_second(site: Site, count: int, series: str, prefix: str) -> flo
         doorbell.clear()
         doorbell.ring()
         began = perf_counter()
-    wait_until(lambda: not Change.objects.filter(UNSETTLED).exists())
+    wait_until(ledgers.settled)
     spent = perf_counter() - began
     wait_until(lambda: site.waiting() == 0)
     return count / spent
