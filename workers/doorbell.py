@@ -39,7 +39,10 @@ def ring() -> bool:
 
 
 def ring_later(seconds: float) -> bool:
-    """Enqueue the settling task for `seconds` from now, unless one is on its way by then."""
+    """Enqueue the settling task for `seconds` from now, unless another such one is on its way.
+
+    That one may come later than asked for here: then the beat comes first.
+    """
     try:
         # At least a second: memcached counts in whole ones.
         if not cache.add(_LATER_KEY, b"1", max(1, round(seconds))):

@@ -6,6 +6,7 @@ ends is `endings`' to say.
 """
 
 import logging
+import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -71,8 +72,9 @@ def settle_page(when_full: Callable[[], object] | None = None) -> Page:
     _settle_and_conclude([change for change in claimed if not _is_suspect(change)], until, page)
     # Each by itself and written down at once, in another order each time: if one of them kills its
     # worker again, the others that came before it are done.
-    for change in random.sample(suspects, len(suspects)):  # hides nothing
-        _settle_and_conclude([change], until, page)
+    # One of them in any case, however late the others made it: the claim has time for one load.
+    for nth, change in enumerate(random.sample(suspects, len(suspects))):  # hides nothing
+        _settle_and_conclude([change], until if nth else math.inf, page)
     return page
 
 
@@ -125,10 +127,19 @@ def _settle(of: Resource, changes: Sequence[Change], until: float) -> list[tuple
     for name in to_check:
         to_warm.pop(name, None)
     with _correlated(changes):
-        warmed = _warm_in_time(of, to_warm, until)
-        # Their order could not be told. An entry that a reader has stored since is right, but only
-        # what upstream says now can be compared with the ledger's columns.
-        warmed |= _warm_in_time(of, to_check, until, _nothing_there_will_do)
+        # Of those to check the order could not be told. An entry that a reader has stored since is
+        # right, but only what upstream says now can be compared with the ledger's columns.
+        kinds: list[tuple[dict[str, Standing], Fresh | None]] = [
+            (to_warm, None),
+            (to_check, _nothing_there_will_do),
+        ]
+        # First the kind that has waited longest: what there was no time for comes first in time.
+        waiting = (change.identifier for change in changes)
+        if next((name in to_check for name in waiting if name in {**to_warm, **to_check}), False):
+            kinds.reverse()
+        warmed: dict[str, Warmed] = {}
+        for standings_of_kind, fresh in kinds:
+            warmed |= _warm_in_time(of, standings_of_kind, until, fresh)
         confirmations = warming.confirm(of, standings)
     ended = []
     for change in changes:

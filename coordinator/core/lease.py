@@ -135,17 +135,20 @@ def acquire_many(
     """Return what `acquire` does for each identifier: what nobody holds, in one round trip."""
     got: dict[str, Lease | Flight | None] = {}
     asked: dict[str, Lease] = {}
-    for name, revision in revisions.items():
-        key = keys.lease_key(resource, name, schema)
-        flight = Flight(revision)
-        with _flights_lock:
-            running = _flights.get(key)
-            if running is not None and running.revision >= revision:
-                got[name] = running
-                continue
-            _flights[key] = flight
-        asked[name] = Lease(key, _new_owner(), flight, shared=False)
+    free: Mapping[str, bool] = {}
     try:
+        for name, revision in revisions.items():
+            key = keys.lease_key(resource, name, schema)
+            flight = Flight(revision)
+            lease = Lease(key, _new_owner(), flight, shared=False)
+            with _flights_lock:
+                running = _flights.get(key)
+                if running is not None and running.revision >= revision:
+                    got[name] = running
+                    continue
+                # Before it takes off: whatever interrupts us from here on lands it.
+                asked[name] = lease
+                _flights[key] = flight
         free = _add_all(asked) if len(asked) > 1 else {}
         for name, lease in asked.items():
             granted = _granted(lease, free.get(lease.key, False))
@@ -154,6 +157,7 @@ def acquire_many(
                 lease.release()
     except BaseException:
         for lease in asked.values():
+            lease.shared |= free.get(lease.key, False)
             lease.release()
         raise
     _tell(resource, sum(got[name] is not None for name in asked), len(asked))

@@ -106,6 +106,20 @@ def decode(data: object, key: str) -> Pointer | None:
     return read[0]
 
 
+def _maybe_suspended(data: object, key: str) -> Pointer | None:
+    """Return what `decode` does, and a suspension even if it has ended by our clock.
+
+    By its writer's clock it can be this moment's: only the cache's timeout, or that change's own
+    advance, ends it for those who would replace it.
+    """
+    known = decode(data, key)
+    if known is None and isinstance(data, bytes) and len(data) <= _MOST_BYTES:
+        read = _read(data, key)
+        if read is not None and isinstance(read[0], Suspended) and read[0] != _MARK:
+            return read[0]
+    return known
+
+
 # The same bytes under the same key say the same for ever, and nearly every read meets bytes that
 # were met before. What is remembered is what they mean, never what the cache holds.
 @lru_cache(maxsize=1_024)
@@ -173,7 +187,7 @@ def _advance(
             # the gap from what we know would let readers use what that change made the past.
             return Confirmation.NOTHING_THERE
         # Foreign bytes count as nothing known, which any revision is newer than.
-        pointer = decode(there.value, key) or Absent()
+        pointer = _maybe_suspended(there.value, key) or Absent()
         if own is not None and pointer == Suspended(own.revision):
             target = own
         else:
@@ -218,7 +232,7 @@ def mark(resource: str, identifier: str) -> Gap | None:
         return None
     if there is None:
         return None
-    known = decode(there.value, key)
+    known = _maybe_suspended(there.value, key)
     # A mark that is not ours is left to whoever put it there.
     if known is not None and not (added and known == _MARK):
         return None

@@ -19,15 +19,17 @@ def standings_of(
     """Return the function that a Resource of `model` reads its standings with: one query."""
     owner = model._meta.get_field(model.owner_column)  # noqa: SLF001  # Django's public name
     # Text comes as it is from any driver; what else might own a thing goes the ORM's way.
-    plain = isinstance(owner, CharField | TextField)
+    plain = isinstance(owner, CharField | TextField) and not hasattr(owner, "from_db_value")
 
     def standings(identifiers: Sequence[str]) -> Mapping[str, Standing]:
-        if not (plain and connection.vendor in _ONE_PARAMETER):
+        one = plain and connection.vendor in _ONE_PARAMETER
+        statement = _statement(model, connection.vendor) if one else None
+        if statement is None:
             found = rows(model._default_manager.filter(number__among=identifiers))
             return {name: standing for _, name, standing in found}
         with connection.cursor() as cursor:
             among = one_parameter(identifiers, connection.vendor)
-            cursor.execute(_statement(model, connection.vendor), [among])
+            cursor.execute(statement, [among])
             return {number: Standing(*standing) for number, *standing in cursor.fetchall()}
 
     return standings
@@ -39,13 +41,16 @@ _ONE_PARAMETER: Final = frozenset({"postgresql", "sqlite"})
 # Building it took Django as long as the database took to answer it, each time that a reader finds
 # no pointer and for each page that is settled.
 @cache
-def _statement(model: type[Ledgered], vendor: str) -> str:  # noqa: ARG001  # each has its own
-    """Return the statement that asks for standings; its one parameter is made as `among` does."""
+def _statement(model: type[Ledgered], vendor: str) -> str | None:  # noqa: ARG001  # each its own
+    """Return the statement that asks for standings; its one parameter is made as `among` does.
+
+    None if the model's manager adds parameters of its own.
+    """
     wanted = model._default_manager.filter(number__among=[""]).values_list(
         "number", "state", "revision", model.owner_column, "upstream_id", "version"
     )
-    statement, _ = wanted.query.sql_with_params()
-    return str(statement)
+    statement, params = wanted.query.sql_with_params()
+    return str(statement) if len(params) == 1 else None
 
 
 class Row(NamedTuple):

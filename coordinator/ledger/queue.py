@@ -18,7 +18,7 @@ from coordinator.ledger.claiming import claim
 from coordinator.ledger.models import UNSETTLED, Change, Outcome
 from coordinator.ledger.signals import ChangeEnded, changes_ended
 
-__all__ = ["Backlog", "Ending", "backlog", "claim", "conclude", "confirm_only", "retry"]
+__all__ = ["Backlog", "Ending", "backlog", "claim", "conclude", "retry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +94,6 @@ def _tell_ended(changes: Iterable[Change], ending: Ending, moment: datetime) -> 
     ]
     if endings:
         changes_ended.send_robust(sender=Change, endings=endings)
-
-
-def confirm_only(changes: Iterable[Change]) -> None:
-    """Write down that the pointers of these changes, whose outcome is known, are confirmed."""
-    ids = [change.pk for change in changes]
-    if ids:
-        Change.objects.filter(pk__among=ids, confirmed_at=None).update(confirmed_at=timezone.now())
 
 
 def backlog(at_most: int | None = None) -> Backlog:

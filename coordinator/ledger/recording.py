@@ -130,14 +130,14 @@ def record_change(model: type[Ledgered], event: Event) -> Recorded:
 def record_observation(
     model: type[Ledgered], identifier: str, revision: int, observation: Observation
 ) -> Recorded:
-    """Record what a load saw, as the change ``observed:<n>:<r>``.
+    """Record what a load saw, as the change ``observed:<resource>.<n>:<r>``.
 
     It applies only if the ledger still is at `revision`, which was read before that load.
     """
     return record_change(
         model,
         Event(
-            event_id=f"observed:{identifier}:{revision}",
+            event_id=f"observed:{model.resource_name}.{identifier}:{revision}",
             event_type="observed",
             number=identifier,
             upstream_id=observation.upstream_id,

@@ -216,7 +216,7 @@ def test_what_a_load_saw_is_recorded_as_a_change_of_its_own() -> None:
     recorded = observe(1, "succeeded", at=7)
     assert recorded.outcome is Recording.APPLIED
     logged = change(recorded)
-    assert (logged.event_id, logged.event_type) == ("observed:EDX-1:1", "observed")
+    assert (logged.event_id, logged.event_type) == ("observed:payment.EDX-1:1", "observed")
     assert (payment().state, payment().revision, payment().occurred_at) == (
         "succeeded",
         2,

@@ -64,7 +64,7 @@ def test_a_ledger_that_is_behind_takes_over_what_upstream_says(upstream: Upstrea
     found = verified()
     assert (found.result, found.between, found.repaired) == ("mismatch", "ledger", True)
     assert Payment.objects.get().state == "canceled"
-    assert Change.objects.filter(event_id="observed:EDX-1:1", outcome="").exists()
+    assert Change.objects.filter(event_id="observed:payment.EDX-1:1", outcome="").exists()
 
 
 def test_a_payment_that_moves_meanwhile_is_skipped(upstream: Upstream) -> None:

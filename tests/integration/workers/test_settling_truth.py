@@ -276,3 +276,24 @@ def test_a_tie_is_confirmed_against_upstream_even_if_a_reader_has_warmed_it(
     assert payment().amount_refunded == 300
     settle_again()
     assert "" not in states()
+
+
+def test_what_was_observed_of_another_resource_of_this_name_is_another_event(
+    payments: Resource, upstream: Upstream
+) -> None:
+    recorded = record("succeeded", at=2)
+    Change.objects.create(
+        resource="order",
+        identifier="EDX-1",
+        revision=2,
+        state="placed",
+        event_id="observed:order.EDX-1:1",
+        event_type="observed",
+        outcome="warmed",
+        confirmed_at=moment(3),
+    )
+    upstream.says("EDX-1", saying("canceled", at=9))
+    recorded_long_ago()
+    settle_again()
+    assert change(recorded).outcome == "superseded"
+    assert (payment().state, payment().revision) == ("canceled", 2)

@@ -3,6 +3,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.db.models import Q
+
 from coordinator.ledger import queue
 from coordinator.ledger.models import Change, Outcome
 from coordinator.operations import terminal
@@ -40,10 +42,8 @@ class Command(terminal.CacheCommand):
         abandoned = Change.objects.filter(outcome=Outcome.ABANDONED).order_by("-ended_at")
         if names:
             pairs = [terminal.thing_named(name) for name in names]
-            ids = [identifier for _, identifier in pairs]
-            abandoned = abandoned.filter(
-                resource__in={of.name for of, _ in pairs}, identifier__in=ids
-            )
+            named = [Q(resource=of.name, identifier=identifier) for of, identifier in pairs]
+            abandoned = abandoned.filter(Q(*named, _connector=Q.OR))
         total = abandoned.count()
         changes = list(abandoned[: limit or _LISTED])
         for change in changes if json else ():
