@@ -21,28 +21,11 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 
+from tests.support.summary import KEYS
 from workers.embedded import web
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60.0
-KEYS = [
-    "changes",
-    "warmed",
-    "superseded",
-    "abandoned",
-    "reads",
-    "hits",
-    "misses",
-    "hit_ratio",
-    "stale_reads",
-    "upstream_loads",
-    "upstream_loads_without_warming",
-    "warm_read_ms_p50",
-    "cold_read_ms_p50",
-    "commit_to_warm_ms_p50",
-    "commit_to_warm_ms_p99",
-    "errors",
-]
 
 pytestmark = pytest.mark.slow
 

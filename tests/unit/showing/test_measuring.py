@@ -9,6 +9,7 @@ from rich.console import Console
 from coordinator.core import events
 from coordinator.core.events import EntryWarmed, LoadFinished
 from coordinator.ledger.models import Change
+from tests.support.summary import KEYS
 from workers.showing import table
 from workers.showing.answers import Answer, How
 from workers.showing.measuring import Measurements
@@ -16,25 +17,6 @@ from workers.showing.oracle import Committed
 from workers.showing.troubles import Troubles
 
 pytestmark = pytest.mark.django_db
-
-KEYS = [
-    "changes",
-    "warmed",
-    "superseded",
-    "abandoned",
-    "reads",
-    "hits",
-    "misses",
-    "hit_ratio",
-    "stale_reads",
-    "upstream_loads",
-    "upstream_loads_without_warming",
-    "warm_read_ms_p50",
-    "cold_read_ms_p50",
-    "commit_to_warm_ms_p50",
-    "commit_to_warm_ms_p99",
-    "errors",
-]
 
 
 def measurements(upstream_loads: int = 0, *, warming: bool = True) -> Measurements:

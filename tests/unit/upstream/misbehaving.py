@@ -37,6 +37,7 @@ class Upstream:
     behaviours: list[Behaviour]
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    arrived: threading.Event = field(default_factory=threading.Event)
     closing: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     port: int = 0
@@ -62,6 +63,7 @@ class Upstream:
     def next_behaviour(self, request: Request) -> Behaviour:
         with self.lock:
             self.requests.append(request)
+            self.arrived.set()
             return self.behaviours.pop(0) if len(self.behaviours) > 1 else self.behaviours[0]
 
 

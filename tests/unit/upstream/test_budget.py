@@ -101,6 +101,8 @@ def test_who_waits_for_one_of_few_places_is_woken_when_it_is_free(
     limits.COORDINATOR_UPSTREAM_BUDGET_RPS = 0
     limits.COORDINATOR_UPSTREAM_BUDGET_CONCURRENT = 2
     at_a_time, most, lock = 0, 0, threading.Lock()
+    # Each waits inside for one more, so both places are taken; a third would be counted.
+    both = threading.Barrier(2, timeout=20)
 
     def work(_: int) -> None:
         nonlocal at_a_time, most
@@ -108,8 +110,7 @@ def test_who_waits_for_one_of_few_places_is_woken_when_it_is_free(
             with lock:
                 at_a_time += 1
                 most = max(most, at_a_time)
-            # Long enough for the others to meet, if they could.
-            time.sleep(0.005)
+            both.wait()
             with lock:
                 at_a_time -= 1
 

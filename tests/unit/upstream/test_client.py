@@ -2,7 +2,6 @@
 
 import gzip
 import logging
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -77,8 +76,7 @@ def test_who_gets_no_connection_in_time_is_told_that_it_was_us(
     upstream.answer_with(stall)
     with ThreadPoolExecutor(1) as pool:
         busy = pool.submit(client.request, "GET", "/slow")
-        while not upstream.requests:
-            time.sleep(0.01)
+        assert upstream.arrived.wait(20)
         with pytest.raises(UpstreamBudgetSpent):
             client.request("GET", "/", timeout_seconds=0.2)
         upstream.closing.set()
