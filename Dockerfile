@@ -1,7 +1,9 @@
-# One image for every role: web (what it runs by itself), worker, beat, migrate and the simulator.
+# One image for every role: web (what it runs by itself), worker, beat and migrate; one more, with
+# the development tools, for the simulated provider and its shoppers.
 #
 #   docker build --tag coordinator:local .
 #   docker build --tag coordinator-flower:local --target flower .
+#   docker build --tag coordinator-simulator:local --target simulator .
 #
 # A mirror or a certificate of one's own: --build-arg PIP_INDEX_URL=..., --build-arg PIP_CERT=...
 
@@ -82,6 +84,18 @@ EXPOSE 5555
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
   CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:5555/healthcheck', timeout=4)"]
 CMD ["celery", "-A", "workers", "flower"]
+
+# -- the same with the development tools: the simulated provider, its shoppers, and `smoke` ---------
+
+FROM packages AS simulator-packages
+COPY requirements/simulator.txt /tmp/simulator.txt
+RUN python -m pip install --quiet --require-hashes --requirement /tmp/simulator.txt --target /opt/simulator
+
+FROM coordinator AS simulator
+COPY --from=simulator-packages /opt/simulator /opt/simulator
+COPY tools /app/tools
+ENV PYTHONPATH=/opt/simulator
+CMD ["python", "-m", "tools.simulator", "--host", "0.0.0.0", "--port", "12111"]
 
 # Last, so that it is what a build without a target makes.
 FROM coordinator

@@ -59,7 +59,7 @@ beat: $(VENV)/.development ## Run Celery's beat, once in a deployment
 
 .PHONY: stack
 stack: $(VENV)/.development ## Run all of it as production's processes, without Docker
-	@exec $(BIN)/python -m workers.stack $(ARGS)
+	@exec $(BIN)/python -m tools.stack $(ARGS)
 
 ## Running it in containers
 
@@ -67,7 +67,8 @@ stack: $(VENV)/.development ## Run all of it as production's processes, without 
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 COORDINATOR_IMAGE ?= coordinator:local
 FLOWER_IMAGE ?= coordinator-flower:local
-export COORDINATOR_IMAGE FLOWER_IMAGE
+SIMULATOR_IMAGE ?= coordinator-simulator:local
+export COORDINATOR_IMAGE FLOWER_IMAGE SIMULATOR_IMAGE
 
 .PHONY: up
 up: image ## Start the whole system in containers (ARGS="--scale worker=3"; COMPOSE_PROFILES=monitoring)
@@ -97,8 +98,9 @@ traffic: ## Let simulated shoppers use the containers for a minute (ARGS="--seco
 	@exec $(COMPOSE) run --rm --no-deps -T traffic $(ARGS)
 
 .PHONY: image
-image: ## Build the image (and Flower's, with COMPOSE_PROFILES=flower)
+image: ## Build the images (Flower's too, with COMPOSE_PROFILES=flower)
 	@docker build --tag $(COORDINATOR_IMAGE) --target coordinator .
+	@docker build --tag $(SIMULATOR_IMAGE) --target simulator .
 	@case ",$${COMPOSE_PROFILES:-}," in \
 		*,flower,* | *,monitoring,*) docker build --tag $(FLOWER_IMAGE) --target flower . ;; \
 	esac
@@ -135,7 +137,7 @@ bench: $(VENV)/.bench ## Measure it beside its peers (ARGS="--quick", ARGS="--gr
 
 .PHONY: chaos
 chaos: $(VENV)/.development ## Break the running system on purpose, under traffic, and judge it
-	@exec $(BIN)/python -m workers.chaos $(ARGS)
+	@exec $(BIN)/python -m tools.chaos $(ARGS)
 
 .PHONY: quality
 quality: $(VENV)/.quality ## Look for mistakes: ruff, mypy, import contracts, bandit
@@ -151,7 +153,7 @@ format: $(VENV)/.quality ## Put every file into ruff's format
 	@$(BIN)/ruff format
 
 # The order matters: each file keeps to what the ones before it have pinned.
-LOCKED := tools base development image flower test quality bench
+LOCKED := tools base development image simulator flower test quality bench
 # `make lock UPGRADE=1` looks for newer versions; without it, what still fits stays.
 .PHONY: lock
 lock: $(VENV)/.tools ## Compile requirements/*.in to pinned, hashed files (UPGRADE=1 for newer)

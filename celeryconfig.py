@@ -33,8 +33,8 @@ task_time_limit = settings.CELERY_TASK_TIME_LIMIT_SECONDS
 
 task_default_queue = "default"
 task_routes = {
-    "workers.tasks.settle*": {"queue": "settle"},
-    "workers.tasks.warm*": {"queue": "warm"},
+    "coordinator.settle*": {"queue": "settle"},
+    "coordinator.warm*": {"queue": "warm"},
 }
 
 enable_utc = True
@@ -42,6 +42,6 @@ timezone = "UTC"
 worker_hijack_root_logger = False
 
 # Celery would close the database's connections around every task, and a new one costs more than all
-# else that a lone event needs. workers/lifecycle.py lets Django decide, as it does for requests:
-# by CONN_MAX_AGE, and with a health check.
+# else that a lone event needs. coordinator/celery/lifecycle.py lets Django decide, as it does for
+# requests: by CONN_MAX_AGE, and with a health check.
 CELERY_DB_REUSE_MAX = sys.maxsize

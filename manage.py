@@ -6,8 +6,8 @@ import sys
 
 
 def main() -> None:
-    """Run the command named on the command line, with the development settings by default."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator.settings.development")
+    """Run the command named on the command line, by default with a checkout's settings."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tools.settings")
     try:
         from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line

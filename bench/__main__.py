@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bench import groups, options, recorded, report, site
 from bench.figures import Figure
-from workers.stack.server import ServerMissing
+from tools.servers.server import ServerMissing
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ def main() -> None:
     """Backfill, then print the figures as JSON."""
     django.setup()
     from coordinator.core import resource
-    from workers.backfilling import Selection, backfill
+    from coordinator.warmer.backfill import Selection, backfill
 
     selection = Selection(resource.get("payment"))
     payments = sum(chunk.size for chunk in backfill(selection, 0, None, dry_run=False))

@@ -17,9 +17,9 @@ from typing import IO, Any
 import psutil
 from redis import Redis
 
-from workers.stack.server import HOST, ServerFailed, ending_with_us, free_port
-from workers.stack.servers import MemcachedServer
-from workers.stack.servers_of_a_run import Servers, serving
+from tools.servers.of_a_run import Servers, serving
+from tools.servers.programs import MemcachedServer
+from tools.servers.server import HOST, ServerFailed, ending_with_us, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 _PATIENCE_SECONDS = 60.0

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from coordinator.payments import problems
+from coordinator.web import problems
 
 urlpatterns = [
     path("", include("coordinator.payments.urls")),

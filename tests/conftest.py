@@ -17,7 +17,7 @@ from coordinator.settings import base, caches
 from tests.databases import default_database, emptied, migrated_test_database
 from tests.processes import Server, ServerMissing
 from tests.servers import MemcachedServer, PostgresServer, RedisServer
-from workers.stack.servers_of_a_run import check_installed
+from tools.servers.of_a_run import check_installed
 
 AnyServer = TypeVar("AnyServer", bound=Server)
 

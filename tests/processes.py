@@ -1,5 +1,5 @@
 """What runs one server program: the product's own, under the name that tests know."""
 
-from workers.stack.server import HOST, Server, ServerFailed, ServerMissing, free_port
+from tools.servers.server import HOST, Server, ServerFailed, ServerMissing, free_port
 
 __all__ = ["HOST", "Server", "ServerFailed", "ServerMissing", "free_port"]

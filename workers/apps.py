@@ -1,13 +1,13 @@
-"""The workers as a Django app, named by string in INSTALLED_APPS and by nobody else."""
+"""This service's Celery app as a Django app, so that every process has it."""
 
 from django.apps import AppConfig
 
 
 class WorkersConfig(AppConfig):
-    """Connects the receivers: this is how a signal reaches Celery and nobody imports it."""
+    """Makes this service's Celery app the current one, and shows the metrics of its workers."""
 
     name = "workers"
 
     def ready(self) -> None:
         """Import what connects itself to signals."""
-        from workers import exposing, lifecycle, receivers  # noqa: F401  # connect at import
+        from workers import exposing  # noqa: F401  # connects at import

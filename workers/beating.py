@@ -18,7 +18,7 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from django.conf import settings
 
-from coordinator import heartbeat
+from coordinator.operations import heartbeat
 from coordinator.operations.metrics import declared
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from bench.options import Options
 from bench.rounds import Contestant, interleave
 from bench.site import Site
 from coordinator.core import cache, keys, resource
-from workers.backfilling import Selection, backfill
+from coordinator.warmer.backfill import Selection, backfill
 
 _CHUNK = 200
 

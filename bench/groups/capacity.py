@@ -20,11 +20,11 @@ from bench.http import Client, ask_together
 from bench.options import Options
 from bench.site import Program, Site, wait_until
 from bench.tokens import token
+from coordinator.celery import doorbell
 from coordinator.core import resource
 from coordinator.ledger.recording import record_change
 from coordinator.payments.models import Payment
-from workers import doorbell
-from workers.stack.servers import MemcachedServer
+from tools.servers.programs import MemcachedServer
 
 _GROUP = "capacity"
 _SIZES = (600, 2_000, 10_000)

@@ -10,12 +10,12 @@ from bench.options import Options
 from bench.rounds import Contestant, interleave
 from bench.site import Site
 from bench.tasks import noop
+from coordinator.celery import doorbell
 from coordinator.core import cache
 from coordinator.ledger.models import Change
 from coordinator.ledger.recording import record_change
 from coordinator.ledger.signals import payment_state_changed
 from coordinator.payments.models import Payment
-from workers import doorbell
 
 _PAYMENTS = 50
 

@@ -4,7 +4,7 @@ from bench import ledgers, things
 from bench.figures import Figure, at_most, compared
 from bench.options import Options
 from bench.site import Site, wait_until
-from workers import doorbell
+from coordinator.celery import doorbell
 
 _FIRST = 1_000
 _BATCH = 10_000

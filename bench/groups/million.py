@@ -16,7 +16,7 @@ from coordinator.core import cache, keys, reading, resource
 from coordinator.ledger.models import Change
 from coordinator.ledger.recording import record_change
 from coordinator.payments.models import Payment
-from workers import settling
+from coordinator.warmer import settle as settling
 
 _FEW = 1_000
 _PAGE = 200

@@ -9,7 +9,7 @@ from bench.nodes.judging import Verdict
 from bench.nodes.scenarios import Scenario
 from bench.options import Options
 from bench.site import Site
-from workers.stack.server import HOST
+from tools.servers.server import HOST
 
 _GROUP = "nodes"
 _SERVERS = [f"{HOST}:{port}" for port in range(11211, 11215)]

@@ -9,7 +9,7 @@ from bench.figures import Figure, Goal, at_least
 from bench.options import Options
 from bench.site import Site, wait_until
 from bench.tasks import load_one, noop
-from workers import doorbell
+from coordinator.celery import doorbell
 
 
 def measure(site: Site, options: Options) -> list[Figure]:

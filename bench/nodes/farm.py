@@ -12,9 +12,9 @@ from time import monotonic
 
 from bench import ledgers, things
 from bench.site import ROOT, Program, wait_until
-from workers import tasks
+from coordinator.celery import tasks
+from tools.servers.programs import MemcachedServer
 from workers.app import app
-from workers.stack.servers import MemcachedServer
 
 _NODES = 4
 #: What runs, in the order in which a rolling restart takes them.

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from zlib import crc32
 
 from coordinator.core import keys
-from coordinator.core.backends.node import Node
-from coordinator.core.backends.options import limits
-from coordinator.core.backends.ring import Ring
+from coordinator.memcached.node import Node
+from coordinator.memcached.options import limits
+from coordinator.memcached.ring import Ring
 
 _KEYS = 20_000
 

@@ -10,8 +10,8 @@ from django.core import checks
 
 from coordinator.settings.environment import env
 
-LOCAL_MEMORY = "coordinator.core.backends.LocMemCache"
-MEMCACHED = "coordinator.core.backends.PyMemcacheCache"
+LOCAL_MEMORY = "coordinator.memcached.LocMemCache"
+MEMCACHED = "coordinator.memcached.PyMemcacheCache"
 _SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})|/\S+")
 _HOST = re.compile(r"\*|\.?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]")
 

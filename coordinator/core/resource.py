@@ -5,8 +5,9 @@ The core learns here what a payment is without importing one: the domain registe
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from coordinator.core.keys import NAME_PATTERN
 from coordinator.errors import CoordinatorError
@@ -78,6 +79,19 @@ class Loaded:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ListedChange:
+    """One change of an upstream listing.
+
+    ``record`` takes it into the ledger: it returns True if no event had told the change before, and
+    raises CoordinatorError if it can't be recorded now.
+    """
+
+    event_id: str
+    record: Callable[[], bool]
+
+
+ListChanged = Callable[[datetime], Iterable[ListedChange]]
 LoadResult = Loaded | CoordinatorError
 LoadMany = Callable[[Mapping[str, Standing]], Mapping[str, LoadResult]]
 
@@ -97,7 +111,8 @@ class Resource:
     transaction, whose snapshot can be old). ``likely_states`` are asked for together with the
     pointer, so that most reads take one round trip. Raise ``schema`` when the payload's shape
     changes: both releases then keep their own entries during a deploy. ``upcoming`` is the recipe
-    of a later schema that nobody reads yet: a backfill fills its keys before traffic moves.
+    of a later schema that no reader uses yet: a backfill fills its keys before traffic moves.
+    ``list_changed`` lists what changed upstream since a time, for reconciling.
     """
 
     name: str
@@ -109,6 +124,7 @@ class Resource:
     likely_states: tuple[str, ...] = ()
     schema: int = 1
     upcoming: "Resource | None" = None
+    list_changed: ListChanged | None = None
 
     def __post_init__(self) -> None:
         if self.schema < 1 or not all(_NAME.fullmatch(n) for n in (self.name, *self.states)):

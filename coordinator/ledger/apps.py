@@ -7,6 +7,7 @@ class LedgerConfig(AppConfig):
     """Holds the change log; the models that are ledgered belong to the apps that define them."""
 
     name = "coordinator.ledger"
+    label = "coordinator_ledger"
     verbose_name = "Ledger"
 
     def ready(self) -> None:

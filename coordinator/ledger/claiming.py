@@ -20,27 +20,32 @@ _COLUMNS: Final = (
     *("id", "resource", "identifier", "revision", "event_type", "recorded_at", "correlation_id"),
     *("applied", "confirm", "suspended", "outcome", "reason", "confirmed_at", "attempts", "claims"),
 )
+_TABLE: Final = Change._meta.db_table  # noqa: SLF001  # Django's public name
 # Materialized: the planner may evaluate a plain subquery, and so claim, more than once.
 _ON_POSTGRESQL: Final = """
     WITH due AS MATERIALIZED (
-        SELECT id FROM ledger_change
+        SELECT id FROM {table}
         WHERE (outcome = '' OR confirmed_at IS NULL) AND next_attempt_at <= %s
         ORDER BY next_attempt_at, id LIMIT %s FOR UPDATE SKIP LOCKED
     )
-    UPDATE ledger_change AS c SET next_attempt_at = %s, claims = claims + 1
+    UPDATE {table} AS c SET next_attempt_at = %s, claims = claims + 1
     FROM due WHERE c.id = due.id
     RETURNING c.id, resource, identifier, revision, event_type, recorded_at, correlation_id,
-        applied, confirm, suspended, outcome, reason, confirmed_at, attempts, claims"""
+        applied, confirm, suspended, outcome, reason, confirmed_at, attempts, claims""".replace(
+    "{table}", _TABLE
+)
 # One statement is one transaction, and SQLite lets one write at a time: nothing to skip.
 _ON_SQLITE: Final = """
-    UPDATE ledger_change SET next_attempt_at = %s, claims = claims + 1
+    UPDATE {table} SET next_attempt_at = %s, claims = claims + 1
     WHERE id IN (
-        SELECT id FROM ledger_change
+        SELECT id FROM {table}
         WHERE (outcome = '' OR confirmed_at IS NULL) AND next_attempt_at <= %s
         ORDER BY next_attempt_at, id LIMIT %s
     )
     RETURNING id, resource, identifier, revision, event_type, recorded_at, correlation_id,
-        applied, confirm, suspended, outcome, reason, confirmed_at, attempts, claims"""
+        applied, confirm, suspended, outcome, reason, confirmed_at, attempts, claims""".replace(
+    "{table}", _TABLE
+)
 
 
 def claim(limit: int, claim_seconds: float) -> list[Change]:

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from coordinator.operations.models import Finding
+from coordinator.warmer.models import Finding
 
 
 @admin.register(Finding)

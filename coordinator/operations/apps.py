@@ -9,6 +9,7 @@ class OperationsConfig(AppConfig):
     """Registers the checks of the settings, and what operators look at."""
 
     name = "coordinator.operations"
+    label = "coordinator_operations"
     verbose_name = "Operations"
 
     def ready(self) -> None:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from coordinator.operations import access
 from coordinator.operations.health.reporting import report
 from coordinator.operations.metrics import exposing
-from coordinator.payments import problems
+from coordinator.web import problems
 
 _NOT_KEPT: Final = {"Cache-Control": "no-store"}
 

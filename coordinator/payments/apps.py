@@ -7,6 +7,7 @@ class PaymentsConfig(AppConfig):
     """Tells the core what a payment is."""
 
     name = "coordinator.payments"
+    label = "coordinator_payments"
     verbose_name = "Payments"
 
     def ready(self) -> None:

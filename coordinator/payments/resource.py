@@ -3,16 +3,28 @@
 Registered under the name ``payment`` when the app is ready.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Final
 
 import msgspec
 
-from coordinator.core.resource import Loaded, LoadResult, Resource, Standing, register
+from coordinator.core.resource import (
+    ListedChange,
+    Loaded,
+    LoadResult,
+    Resource,
+    Standing,
+    register,
+)
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.queries import may_seed, standings_of
+from coordinator.ledger.recording import Recorded, Recording
 from coordinator.payments import payload, providers, states
 from coordinator.payments.models import Payment
+from coordinator.payments.providers import ProviderEvent
+from coordinator.payments.receiving import receive
 from coordinator.upstream.errors import UpstreamNotFound
 
 NAME: Final = Payment.resource_name
@@ -72,6 +84,17 @@ def loaded(number: str, found: providers.Found) -> Loaded:
     )
 
 
+def list_changed(since: datetime) -> Iterator[ListedChange]:
+    """Yield what the provider lists of changes since then."""
+    for event in providers.current().list_changed(since):
+        yield ListedChange(event.event_id, partial(_record, event))
+
+
+def _record(event: ProviderEvent) -> bool:
+    outcome = receive(event)
+    return isinstance(outcome, Recorded) and outcome.outcome is Recording.APPLIED
+
+
 def register_payments() -> Resource:
     """Make payments known to the core; in bulk only where the provider reads in bulk."""
     fetch_many = providers.current().fetch_many
@@ -85,5 +108,6 @@ def register_payments() -> Resource:
             may_seed=may_seed,
             likely_states=states.LIKELY_STATES,
             schema=payload.SCHEMA,
+            list_changed=list_changed,
         )
     )

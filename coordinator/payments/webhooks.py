@@ -19,10 +19,11 @@ from coordinator import correlation
 from coordinator.causes import cause
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.recording import IdentifierTaken
-from coordinator.payments import problems, providers
+from coordinator.payments import providers
 from coordinator.payments.providers import Ignored
 from coordinator.payments.providers.base import WebhookRefused
 from coordinator.payments.receiving import receive
+from coordinator.web import problems
 
 logger = logging.getLogger(__name__)
 

@@ -39,15 +39,17 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "coordinator.core",
     "coordinator.ledger",
+    "coordinator.warmer",
+    "coordinator.celery",
     "coordinator.payments",
     "coordinator.operations",
-    # By name only: its ready() connects the receivers, and nothing here knows that Celery exists.
+    # This service's Celery app, by name only.
     "workers",
 ]
 
 MIDDLEWARE = [
     # First, so that every log line of a request carries its correlation id.
-    "coordinator.payments.middleware.correlate",
+    "coordinator.web.middleware.correlate",
     # Before all that looks at host names, sessions or users: probes have none.
     "coordinator.operations.probes.answer_probes",
     "django.middleware.security.SecurityMiddleware",

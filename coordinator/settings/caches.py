@@ -8,7 +8,7 @@ def local_memory(*, prefix: str, timeout_seconds: float) -> dict[str, Any]:
     """Return CACHES for a cache that only this process sees."""
     return {
         "default": {
-            "BACKEND": "coordinator.core.backends.LocMemCache",
+            "BACKEND": "coordinator.memcached.LocMemCache",
             "LOCATION": "coordinator",
             "KEY_PREFIX": prefix,
             "TIMEOUT": timeout_seconds,
@@ -26,7 +26,7 @@ def memcached(servers: Sequence[str], *, prefix: str, timeout_seconds: float) ->
     """
     return {
         "default": {
-            "BACKEND": "coordinator.core.backends.PyMemcacheCache",
+            "BACKEND": "coordinator.memcached.PyMemcacheCache",
             "LOCATION": list(servers),
             "KEY_PREFIX": prefix,
             "TIMEOUT": timeout_seconds,

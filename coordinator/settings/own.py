@@ -122,7 +122,7 @@ COORDINATOR_READY_WARM_SECONDS = env.float(
     "COORDINATOR_READY_WARM_SECONDS", 0, validate=NOT_NEGATIVE
 )
 COORDINATOR_READY_WARM_SHARE = env.float("COORDINATOR_READY_WARM_SHARE", 0.9, validate=FRACTION)
-# Read by coordinator.heartbeat too, which knows nothing of settings.
+# Read by coordinator.operations.heartbeat too, which knows nothing of settings.
 COORDINATOR_HEARTBEAT_DIR = env.str("COORDINATOR_HEARTBEAT_DIR", "")
 COORDINATOR_HEARTBEAT_EVERY_SECONDS = seconds("COORDINATOR_HEARTBEAT_EVERY_SECONDS", 5)
 

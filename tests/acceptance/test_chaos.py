@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.chaos import tuning
-from workers.chaos.names import Name
+from tools.chaos import tuning
+from tools.chaos.names import Name
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 300.0
@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 300.0
 
 def chaos(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "workers.chaos", *options],
+        [sys.executable, "-m", "tools.chaos", *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -57,7 +57,7 @@ def test_an_unknown_fault_is_refused_with_the_names_of_all() -> None:
 
 def test_its_timeouts_pass_the_systems_own_checks(tmp_path: Path) -> None:
     required = {
-        "DJANGO_SETTINGS_MODULE": "workers.chaos.settings",
+        "DJANGO_SETTINGS_MODULE": "tools.chaos.settings",
         "DJANGO_SECRET_KEY": secrets.token_urlsafe(50),
         "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
         "DATABASE_URL": "postgres://nobody@127.0.0.1/nothing",

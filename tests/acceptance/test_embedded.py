@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 from tests.support.summary import KEYS
-from workers.embedded import web
+from tools.embedded import web
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60.0

@@ -19,8 +19,8 @@ import psutil
 import pytest
 
 from tests.support.summary import KEYS
-from workers.embedded.place import own_directory
-from workers.stack.system import PREFIX
+from tools.embedded.place import own_directory
+from tools.stack.system import PREFIX
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 120.0
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("servers_installed")]
 def stack(*options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Yield the command while it runs; it is killed if the test did not see it end."""
     with subprocess.Popen(
-        [sys.executable, "-m", "workers.stack", "--port", "0", *options],
+        [sys.executable, "-m", "tools.stack", "--port", "0", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -119,7 +119,7 @@ def test_nothing_runs_on_when_it_is_killed() -> None:
 
 def test_what_is_missing_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
     code = (
-        "import sys; from workers.stack import servers, __main__;"
+        "import sys; from tools.stack import __main__; from tools.servers import programs as servers;"
         "servers.MemcachedServer.program = servers.RedisServer.program = 'no-such-program';"
         "sys.exit(__main__.main(['--port', '0']))"
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.core.backends import LocMemCache, PyMemcacheCache
+from coordinator.memcached import LocMemCache, PyMemcacheCache
 
 
 class Backend:

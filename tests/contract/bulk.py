@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from coordinator.core.backends import FOREIGN, Trouble
+from coordinator.memcached import FOREIGN, Trouble
 from tests.contract.backend import Backend
 from tests.contract.cas import together
 from tests.contract.values import REFUSED, Bomb

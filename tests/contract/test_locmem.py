@@ -7,7 +7,7 @@ import pytest
 from django.core.cache.backends.base import CacheKeyWarning
 from django.core.cache.backends.locmem import LocMemCache as DjangoLocMemCache
 
-from coordinator.core.backends import FOREIGN, LocMemCache
+from coordinator.memcached import FOREIGN, LocMemCache
 from tests.contract.bulk import BulkContract
 from tests.contract.cas import CompareAndSetContract
 from tests.contract.promises import DjangoContract

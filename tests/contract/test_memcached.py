@@ -8,8 +8,8 @@ from django.core.cache.backends.base import InvalidCacheKey
 from django.core.cache.backends.memcached import PyMemcacheCache as DjangoPyMemcacheCache
 from pymemcache.client.base import Client
 
-from coordinator.core.backends import FOREIGN, PyMemcacheCache, Trouble
-from coordinator.core.backends.serde import BYTES, INTEGER, JSON, TEXT
+from coordinator.memcached import FOREIGN, PyMemcacheCache, Trouble
+from coordinator.memcached.serde import BYTES, INTEGER, JSON, TEXT
 from tests.contract.bulk import BulkContract
 from tests.contract.cas import CompareAndSetContract
 from tests.contract.promises import DjangoContract

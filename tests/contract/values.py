@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.core.backends import FOREIGN, Trouble
+from coordinator.memcached import FOREIGN, Trouble
 from tests.contract.backend import Backend
 from tests.support.troubles import Troubles
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymemcache.client.base import Client
 
-from coordinator.core.backends import PyMemcacheCache
+from coordinator.memcached import PyMemcacheCache
 from tests.conftest import running
 from tests.servers import MemcachedServer
 

@@ -24,7 +24,7 @@ from pymemcache.client.base import Client
 
 settings.configure()
 
-from coordinator.core.backends import PyMemcacheCache
+from coordinator.memcached import PyMemcacheCache
 
 TIMEOUT_SECONDS = 0.5
 KEYS = 40

@@ -17,7 +17,7 @@ from typing import Any
 import stripe
 import urllib3
 
-from coordinator.simulator.clients import DEFAULT_SERVICE_KEY, DEFAULT_SHOPPER_KEY
+from tools.simulator.clients import DEFAULT_SERVICE_KEY, DEFAULT_SHOPPER_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "whsec_test_simulator"
@@ -123,7 +123,7 @@ def running_simulator(*options: str) -> Iterator[RunningSimulator]:
 def start_simulator(*options: str) -> subprocess.Popen[str]:
     """Start a simulator on a free port, with seed 1 unless the options say otherwise."""
     return subprocess.Popen(
-        [sys.executable, "-m", "coordinator.simulator", "--port", "0", "--seed", "1", *options],
+        [sys.executable, "-m", "tools.simulator", "--port", "0", "--seed", "1", *options],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -17,15 +17,15 @@ from coordinator.settings import caches
 from tests.integration.cache_servers import ring_servers
 from tests.servers import MemcachedServer
 from tests.support.payments import record
-from workers.chaos import dying, ending, homes
-from workers.chaos.dying import Moment
+from tools.chaos import dying, ending, homes
+from tools.chaos.dying import Moment
 
 __all__ = ["ring_servers"]
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import django; django.setup()
-from workers.chaos.dying import Moment, die_if_told
+from tools.chaos.dying import Moment, die_if_told
 die_if_told(Moment.BEFORE_RING)
 """
 
@@ -38,7 +38,7 @@ def comes_to_the_moment(directory: Path) -> int:
         env={
             **os.environ,
             "CHAOS_DIRECTORY": str(directory),
-            "DJANGO_SETTINGS_MODULE": "coordinator.settings.test",
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
         },
         timeout=60,
     ).returncode

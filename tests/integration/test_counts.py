@@ -17,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from bench.relay import Relay
+from coordinator.celery import doorbell, tasks
 from coordinator.core import cache, reading, switches
 from coordinator.core.resource import Resource
 from coordinator.settings import caches
@@ -29,7 +30,6 @@ from tests.support.payments import payments_from, record
 from tests.support.settling import settle, states
 from tests.support.things import Things
 from tests.support.upstream import Upstream
-from workers import doorbell, tasks
 from workers.app import app
 
 __all__ = ["receivers_as_they_were", "ring_servers", "things", "upstream"]  # fixtures

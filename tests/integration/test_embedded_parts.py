@@ -17,18 +17,18 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
 from kombu import Connection
 
-from coordinator.simulator.clients import DEFAULT_SHOPPER_KEY
-from coordinator.simulator.shoppers import Plan
 from tests.integration.simulator_process import QUICK, running_simulator
 from tests.support.metrics import value
 from tests.support.threads import PATIENCE_SECONDS as ENDING_SECONDS
 from tests.support.threads import Running
+from tools.embedded import background, web
+from tools.embedded.shopping import Party, telling
+from tools.report.measuring import Measurements
+from tools.report.oracle import Committed
+from tools.report.troubles import Troubles
+from tools.shoppers import Plan
+from tools.simulator.clients import DEFAULT_SHOPPER_KEY
 from workers.app import app
-from workers.embedded import background, web
-from workers.embedded.shopping import Party, telling
-from workers.showing.measuring import Measurements
-from workers.showing.oracle import Committed
-from workers.showing.troubles import Troubles
 
 PATIENCE_SECONDS = 20.0
 BRISK = Plan(rate=40, shoppers=20, poll_seconds=0.02, think_seconds=0.02, staff_reads=100)
@@ -185,7 +185,7 @@ def test_beat_rings_the_settling_task_and_leaves_no_file(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(app.conf.beat_schedule["settle"], "schedule", 0.05)
     settled = threading.Event()
-    settle = app.tasks["workers.tasks.settle"]
+    settle = app.tasks["coordinator.settle"]
 
     def ran(*args: object, **options: object) -> dict[str, int]:
         settled.set()

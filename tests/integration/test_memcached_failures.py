@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from coordinator.core.backends import PyMemcacheCache, Trouble
 from coordinator.errors import CacheUnreachable
+from coordinator.memcached import PyMemcacheCache, Trouble
 from tests.integration.cache_servers import (
     GRACE_SECONDS,
     RECOVERY_SECONDS,

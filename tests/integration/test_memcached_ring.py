@@ -9,8 +9,8 @@ import pytest
 from pymemcache.client.base import Client
 from pytest_django import Settings
 
-from coordinator.core.backends import PyMemcacheCache, Trouble
 from coordinator.errors import CacheUnreachable
+from coordinator.memcached import PyMemcacheCache, Trouble
 from tests.integration.cache_servers import (
     GRACE_SECONDS,
     RECOVERY_SECONDS,

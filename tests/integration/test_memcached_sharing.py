@@ -18,10 +18,10 @@ from django.core.cache import caches, close_caches
 from django.core.signals import request_finished, request_started
 from pytest_django import Settings
 
-from coordinator.core.backends import PyMemcacheCache, Trouble
-from coordinator.core.backends.connection import Connection
-from coordinator.core.backends.node import Node
-from coordinator.core.backends.options import Limits
+from coordinator.memcached import PyMemcacheCache, Trouble
+from coordinator.memcached.connection import Connection
+from coordinator.memcached.node import Node
+from coordinator.memcached.options import Limits
 from tests.integration.cache_servers import (
     Stats,
     becomes_true,
@@ -39,7 +39,7 @@ __all__ = ["cache", "server", "troubles"]  # fixtures
 @pytest.fixture
 def django_cache(server: MemcachedServer, settings: Settings) -> None:
     """Make `server` the cache of Django's settings."""
-    backend = "coordinator.core.backends.PyMemcacheCache"
+    backend = "coordinator.memcached.PyMemcacheCache"
     settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": [server.address]}}
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import stripe
 
-from coordinator.simulator.payloads import API_VERSION
 from tests.integration.simulator_process import (
     METADATA,
     QUICK,
     RunningSimulator,
     running_simulator,
 )
+from tools.simulator.payloads import API_VERSION
 
 
 @pytest.fixture(scope="module")

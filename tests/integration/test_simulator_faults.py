@@ -11,7 +11,6 @@ import pytest
 import stripe
 import urllib3
 
-from coordinator.simulator.clients import DEFAULT_SHOPPER_KEY
 from tests.integration.simulator_process import (
     QUICK,
     RunningSimulator,
@@ -19,6 +18,7 @@ from tests.integration.simulator_process import (
     start_simulator,
     wait_until_ready,
 )
+from tools.simulator.clients import DEFAULT_SHOPPER_KEY
 
 FAULTLESS = {
     "latency_ms": 0,

@@ -15,18 +15,18 @@ import pytest
 import stripe
 from aiohttp import web
 
-from coordinator.simulator.shoppers import (
+from tests.integration.simulator_process import (
+    ROOT,
+    SECRET,
+    running_simulator,
+)
+from tools.shoppers import (
     Outcome,
     Plan,
     Reading,
     Shoppers,
     Summary,
     token_credential,
-)
-from tests.integration.simulator_process import (
-    ROOT,
-    SECRET,
-    running_simulator,
 )
 
 JWT_SECRET = "a secret that is long enough for HS256"
@@ -214,7 +214,7 @@ def test_the_command_runs_shoppers_and_prints_what_they_saw() -> None:
             webhooks = ("--webhook-url", f"{ours.url}/webhooks/stripe/", "--webhook-secret", SECRET)
             with running_simulator("--latency-ms", "0", *webhooks) as simulator:
                 process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "coordinator.simulator.shoppers", "--json"),
+                    *(sys.executable, "-m", "tools.shoppers", "--json"),
                     *("--simulator", simulator.url, "--api", ours.url),
                     *("--jwt-secret", JWT_SECRET, "--seconds", "3", "--rate", "20"),
                     cwd=ROOT,

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workers.stack.output import Output
-from workers.stack.program import Program
-from workers.stack.supervisor import ProgramEnded, Supervisor
+from tools.stack.output import Output
+from tools.stack.program import Program
+from tools.stack.supervisor import ProgramEnded, Supervisor
 
 PATIENCE_SECONDS = 10.0
 # A program with a child of its own, which ignores being asked to end.

@@ -13,17 +13,18 @@ from unittest.mock import patch
 
 from edx_django_utils.cache import DEFAULT_REQUEST_CACHE
 
+from coordinator.celery import doorbell
 from coordinator.core import cache, conf, entry, filling, keys, pointer
 from coordinator.core.pointer import Absent, Confirmation, Current, Gap, Suspended
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.errors import CacheUnreachable
 from coordinator.ledger import queue, recording
+from coordinator.warmer import outcomes as endings
 from tests.schedules import scenarios
 from tests.schedules.exhaustive import Explorer
 from tests.schedules.memory import LOST
 from tests.schedules.scenario import CALM, Plan, Scenario
 from tests.schedules.world import Played, World
-from workers import doorbell, endings
 
 Ledger = Callable[[], Standing | None]
 

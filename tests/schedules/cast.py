@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from coordinator.celery import tasks
 from coordinator.core import cache, keys, pointer, reading
 from coordinator.core.reading import Lookup
 from coordinator.errors import CoordinatorError
@@ -13,7 +14,6 @@ from tests.schedules.memory import STORE
 from tests.schedules.scheduler import Actor, Process
 from tests.schedules.steps import NOTHING, Lock, Step
 from tests.schedules.world import TIME, World
-from workers import tasks
 
 PROMISES = frozenset({"promises"})
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 
-from coordinator.core.backends import LocMemCache
-from coordinator.core.backends.locmem import Stored, Token
 from coordinator.errors import CacheUnreachable
+from coordinator.memcached import LocMemCache
+from coordinator.memcached.locmem import Stored, Token
 from tests.schedules.scheduler import Scheduler
 from tests.schedules.steps import NOTHING, Step
 from tests.schedules.timing import VirtualClock

@@ -20,7 +20,7 @@ _END_SECONDS = 60.0
 
 def set_up() -> None:
     """Make Django ready in this process."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coordinator.settings.test")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     import django  # the settings come first
 
     django.setup()

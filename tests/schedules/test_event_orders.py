@@ -17,6 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from coordinator.celery import tasks
 from coordinator.core import cache, reading
 from coordinator.core.reading import Outcome
 from coordinator.ledger import recording
@@ -26,7 +27,6 @@ from coordinator.payments.models import Payment
 from tests.schedules.scenario import Scenario
 from tests.schedules.upstream import Version
 from tests.schedules.world import World
-from workers import tasks
 
 N = "EDX-1"
 

@@ -22,7 +22,7 @@ def test_exploring_for_a_while_finds_no_violation() -> None:
     explored = subprocess.run(
         [*command, "--seconds", str(SECONDS), "--seed", str(SEED)],
         cwd=ROOT,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "coordinator.settings.test"},
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
         capture_output=True,
         text=True,
         check=False,

@@ -22,12 +22,14 @@ from django.db import connections
 from django.utils import timezone
 from edx_django_utils.cache import utils as request_tier
 
+from coordinator.celery import doorbell, tasks
 from coordinator.core import cache, clock, conf, keys, lease, loading, reading, resource, switches
 from coordinator.core.lookup import Lookup
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.recording import record_change
 from coordinator.payments.models import Payment
+from coordinator.warmer import outcomes as endings
 from tests.schedules.bell import Broker
 from tests.schedules.ledger import PAYMENTS, Ledger, Row
 from tests.schedules.memory import Contents, ScheduledCache
@@ -37,7 +39,6 @@ from tests.schedules.scheduler import Actor, Choose, Happened, Killed, Process, 
 from tests.schedules.steps import NOTHING
 from tests.schedules.timing import BEGINNING, VirtualClock, VirtualDatetime
 from tests.schedules.upstream import Load, Upstream
-from workers import doorbell, endings, tasks
 
 #: How many rounds of settling may be needed once nothing goes wrong any more.
 MOST_ROUNDS = 60

@@ -14,6 +14,7 @@ from coordinator.ledger.queries import may_seed, standings_of
 from coordinator.ledger.recording import Event, Observation, Recorded, record_change
 from coordinator.payments import states
 from coordinator.payments.models import Payment
+from coordinator.payments.resource import list_changed
 from tests.support.upstream import OWNER, Upstream
 
 _ids = itertools.count(1)
@@ -91,6 +92,7 @@ def payments_from(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> Iterat
         load=upstream.load,
         may_seed=may_seed,
         likely_states=states.LIKELY_STATES,
+        list_changed=list_changed,
     )
     with monkeypatch.context() as patched:
         patched.setattr(resource, "_registry", {payments.name: payments})

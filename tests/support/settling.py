@@ -6,14 +6,14 @@ from django.utils import timezone
 
 from coordinator.core import cache
 from coordinator.ledger.models import UNSETTLED, Change
-from workers import settling
-from workers.settling import Page
+from coordinator.warmer import settle as settling
+from coordinator.warmer.settle import Page
 
 
-def settle() -> Page:
+def settle(*time_is_up: type[Exception]) -> Page:
     """Settle a page as a task does: with nothing remembered."""
     cache.clear_request_tier()
-    page = settling.settle_page()
+    page = settling.settle_page(time_is_up=time_is_up)
     cache.clear_request_tier()
     return page
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from coordinator.core.backends import Trouble, observe
+from coordinator.memcached import Trouble, observe
 
 #: Node, operation and kind of trouble, in the order in which they came.
 Troubles = list[tuple[str, str, Trouble]]

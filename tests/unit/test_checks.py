@@ -191,7 +191,7 @@ WRONG: dict[str, tuple[str, dict[str, Any]]] = {
     "a claim shorter than its task": ("coordinator.W002", {"COORDINATOR_CLAIM_SECONDS": 54}),
     "a local cache of the usual size": (
         "coordinator.W003",
-        {"CACHES": {"default": {"BACKEND": "coordinator.core.backends.LocMemCache"}}},
+        {"CACHES": {"default": {"BACKEND": "coordinator.memcached.LocMemCache"}}},
     ),
 }
 

@@ -332,7 +332,7 @@ def test_every_task_goes_to_a_queue_that_the_workers_of_make_listen_to() -> None
 
     listened = set(re.search(r"--queues (\S+)", (TOP / "Makefile").read_text()).group(1).split(","))  # type: ignore[union-attr]  # the test fails either way
     app.loader.import_default_modules()
-    ours = [name for name in app.tasks if name.startswith("workers.")]
+    ours = [name for name in app.tasks if name.startswith("coordinator.")]
     queues = {name: app.amqp.router.route({}, name)["queue"].name for name in ours}
 
     assert queues

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from prometheus_client.metrics import MetricWrapperBase
 
-from coordinator.core import backends, resource
+from coordinator import memcached as backends
 from coordinator.core import events as core
+from coordinator.core import resource
 from coordinator.ledger.models import Outcome
 from coordinator.ledger.signals import ChangeEnded, changes_ended
 from coordinator.operations.metrics import declared, reads

@@ -12,7 +12,7 @@ from rest_framework import exceptions
 
 from coordinator.core.keys import InvalidIdentifier
 from coordinator.errors import CoordinatorError
-from coordinator.payments import problems
+from coordinator.web import problems
 
 logger = logging.getLogger(__name__)
 

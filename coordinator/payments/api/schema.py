@@ -13,7 +13,7 @@ from drf_spectacular.utils import OpenApiParameter
 from coordinator.core.keys import IDENTIFIER_MAX_LENGTH, IDENTIFIER_PATTERN
 from coordinator.payments.api.history import PaymentEvents
 from coordinator.payments.payload import PaymentDetails
-from coordinator.payments.problems import CONTENT_TYPE
+from coordinator.web.problems import CONTENT_TYPE
 
 _REFERENCE = "#/components/schemas/{name}"
 _JSON = "application/json"
@@ -51,7 +51,7 @@ def add_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped hook
     """Says how the token is sent."""
 
-    target_class = "coordinator.payments.api.readers.TokenAuthentication"
+    target_class = "coordinator.web.readers.TokenAuthentication"
     name = "token"
 
     def get_security_definition(self, _: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from coordinator.core import cache, clock
-from coordinator.payments.api.readers import Reader, reader_of
+from coordinator.web.readers import Reader, reader_of
 
 WINDOW_SECONDS: Final = 60
 

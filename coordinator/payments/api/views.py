@@ -22,10 +22,10 @@ from coordinator.core import clock, reading, resource
 from coordinator.core.keys import InvalidIdentifier, check_identifier
 from coordinator.core.reading import Lookup, Outcome
 from coordinator.errors import CoordinatorError
-from coordinator.payments import problems
 from coordinator.payments.api import answers, errors, history, schema
-from coordinator.payments.api.readers import NotRestricted, Reader, TokenAuthentication, reader_of
 from coordinator.payments.api.throttling import ReadThrottle
+from coordinator.web import problems
+from coordinator.web.readers import NotRestricted, Reader, TokenAuthentication, reader_of
 
 logger = logging.getLogger(__name__)
 

@@ -24,6 +24,7 @@ from coordinator.payments.providers.base import (
 )
 from coordinator.payments.providers.stripe_description import NAME, describe
 from coordinator.payments.providers.stripe_events import TABLE, Handled
+from coordinator.payments.providers.stripe_http import StripeTransport, translated
 from coordinator.payments.providers.stripe_objects import (
     ChargeObject,
     DisputeObject,
@@ -33,7 +34,6 @@ from coordinator.payments.providers.stripe_objects import (
     RefundObject,
 )
 from coordinator.upstream.errors import UpstreamBadAnswer
-from coordinator.upstream.stripe_http import StripeTransport, translated
 
 T = TypeVar("T")
 

@@ -97,7 +97,7 @@ def simulator(webhook_url: str, key: str, secret: str) -> Callable[[str, int], l
 
     def command(host: str, port: int) -> list[str]:
         return [
-            *["python", "-m", "coordinator.simulator", "--host", host, "--port", str(port)],
+            *["python", "-m", "tools.simulator", "--host", host, "--port", str(port)],
             *["--webhook-url", webhook_url, "--webhook-secret", secret, "--api-key", key],
             *["--latency-ms", "10", "--follow-up-ms", "0", "--webhook-delay-ms", "0"],
         ]

@@ -17,7 +17,7 @@ from tests.acceptance.cluster.nodes import BrokerNode, Node, Placed, WorkerNode
 from tests.acceptance.cluster.place import Database, Place, has_said
 from tests.processes import HOST, Server, free_port
 from tests.servers import MemcachedServer, PostgresServer, RedisServer
-from workers.stack.server import ending_with_us
+from tools.servers.server import ending_with_us
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -15,7 +15,7 @@ from tests.acceptance.cluster.nodes import Node
 from tests.acceptance.cluster.place import Place, answers, beat, has_said, simulator, web
 from tests.integration.payments.simulated import SimulatorServer
 from tests.integration.payments.tokens import bearer
-from workers.showing.answers import Answer, read_answer
+from tools.report.answers import Answer, read_answer
 
 T = TypeVar("T")
 

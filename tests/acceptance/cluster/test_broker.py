@@ -6,7 +6,7 @@ import pytest
 from pytest_celery.api.setup import CeleryTestSetup
 
 from tests.acceptance.cluster.system import System
-from workers.showing.answers import How
+from tools.report.answers import How
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,8 @@ import pytest
 from pytest_celery.api.setup import CeleryTestSetup
 
 from tests.acceptance.cluster.system import System
+from tools.report.answers import How
 from workers import app
-from workers.showing.answers import How
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ def test_the_present_release_is_among_them_with_all_its_tasks() -> None:
     [present] = [path for path in RELEASES if path.stem == project["version"]]
     published = {message["headers"]["task"] for message in json.loads(present.read_text())}
     app.loader.import_default_modules()
-    assert {name for name in app.tasks if name.startswith("workers.tasks.")} <= published
+    assert {name for name in app.tasks if name.startswith("coordinator.")} <= published
 
 
 @pytest.mark.parametrize("path", RELEASES, ids=lambda path: path.stem)
@@ -53,10 +53,10 @@ def test_a_message_of_a_newer_release_is_set_aside_and_the_worker_goes_on(
     celery_setup: CeleryTestSetup, system: System
 ) -> None:
     [message, *_] = json.loads(RELEASES[-1].read_text())
-    message["headers"]["task"] = "workers.tasks.settle_even_better"
+    message["headers"]["task"] = "coordinator.settle_even_better"
     message["headers"]["id"] = message["properties"]["correlation_id"] = "from-the-future"
     celery_setup.broker.container.client.lpush("settle", json.dumps(message))
-    system.wait_until(lambda: "workers.tasks.settle_even_better" in celery_setup.worker.logs())
+    system.wait_until(lambda: "coordinator.settle_even_better" in celery_setup.worker.logs())
 
     system.pay("EDX-PRESENT")
     system.wait_until_recorded("EDX-PRESENT")

@@ -16,7 +16,7 @@ from tests.acceptance.cluster.place import Place
 from tests.acceptance.cluster.system import System
 from tests.acceptance.cluster.traffic import Traffic
 from tests.support.threads import Running
-from workers.showing.answers import How
+from tools.report.answers import How
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from pytest_celery.api.worker import CeleryTestWorker, CeleryWorkerCluster
 from coordinator.ledger.models import UNSETTLED, Change
 from tests.acceptance.cluster.nodes import WorkerNode
 from tests.acceptance.cluster.system import System
-from workers.showing.answers import How
+from tools.report.answers import How
 
 pytestmark = pytest.mark.slow
 

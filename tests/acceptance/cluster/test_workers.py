@@ -8,7 +8,7 @@ from pytest_celery.api.setup import CeleryTestSetup
 from coordinator.ledger.models import Change
 from tests.acceptance.cluster.nodes import WorkerNode
 from tests.acceptance.cluster.system import System
-from workers.showing.answers import How
+from tools.report.answers import How
 
 pytestmark = pytest.mark.slow
 

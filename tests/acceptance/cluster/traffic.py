@@ -12,7 +12,7 @@ import urllib3
 
 from tests.acceptance.cluster.nodes import Node
 from tests.acceptance.cluster.system import System
-from workers.showing.answers import Answer, How
+from tools.report.answers import Answer, How
 
 _READERS = 3
 _PAUSE_SECONDS = 0.05

@@ -157,7 +157,7 @@ def test_several_processes_never_get_the_same_change() -> None:
             [sys.executable, "-c", CLAIM_ALL],
             env={
                 **os.environ,
-                "DJANGO_SETTINGS_MODULE": "coordinator.settings.test",
+                "DJANGO_SETTINGS_MODULE": "tests.settings",
                 "DATABASE_URL": database_url(),
             },
             stdin=subprocess.PIPE,

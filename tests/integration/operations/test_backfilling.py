@@ -8,13 +8,13 @@ from django.core.management import CommandError, call_command
 from coordinator.core import cache, filling, resource
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.errors import CoordinatorError
-from coordinator.operations.models import Watermark
 from coordinator.payments.models import Payment
+from coordinator.warmer import backfill as backfilling
+from coordinator.warmer.backfill import Chunk, Selection, backfill, reached
+from coordinator.warmer.models import Watermark
 from tests.support.clocks import ManualClock
 from tests.support.payments import record
 from tests.support.upstream import Upstream
-from workers import backfilling
-from workers.backfilling import Chunk, Selection, backfill, reached
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from coordinator.core.lease import Lease
 from coordinator.core.reading import Outcome
 from coordinator.core.resource import Resource
 from coordinator.ledger.models import Change
-from coordinator.operations.erasing import Erased, StillLoading, erase
 from coordinator.payments.models import Payment
+from coordinator.warmer.erase import Erased, StillLoading, erase
 from tests.support.clocks import ManualClock
 from tests.support.payments import record
 from tests.support.settling import settle
@@ -72,7 +72,7 @@ def test_the_command_erases_one_user_and_nobody_else(
     call_command("erase", "--user", OWNER, "--dry-run")
     assert Payment.objects.count() == 2
     call_command("erase", "--user", OWNER, "--yes")
-    assert "Erased 1 payments and 1 changes" in capsys.readouterr().out
+    assert "Erased 1 rows and 1 changes" in capsys.readouterr().out
     assert nothing_is_left(payments, "EDX-1")
     assert Payment.objects.get().number == "EDX-2"
 

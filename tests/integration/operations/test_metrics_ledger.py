@@ -12,9 +12,9 @@ from pytest_django import DjangoDbBlocker
 from coordinator.ledger import queue
 from coordinator.ledger.models import Change, Outcome
 from coordinator.ledger.queue import Ending
-from coordinator.operations import switching
 from coordinator.operations.metrics import exposing, scraping
 from coordinator.settings import base
+from coordinator.warmer import switching
 from tests.databases import default_database
 from tests.processes import HOST, free_port
 from tests.support.metrics import shown, value

@@ -21,8 +21,8 @@ import pytest
 import urllib3
 from django.db import connections
 
-from coordinator import heartbeat
 from coordinator.ledger.models import Change
+from coordinator.operations import heartbeat
 from tests.databases import default_database
 from tests.integration.payments.tokens import bearer
 from tests.processes import HOST, Server, free_port
@@ -103,7 +103,14 @@ class Process(Server):
     def is_well(self, role: str, max_age: float) -> bool:
         """Return what the health check says that a container runs."""
         done = subprocess.run(
-            [sys.executable, "-m", "coordinator.heartbeat", role, "--max-age", str(max_age)],
+            [
+                sys.executable,
+                "-m",
+                "coordinator.operations.heartbeat",
+                role,
+                "--max-age",
+                str(max_age),
+            ],
             cwd=TOP,
             env={"COORDINATOR_HEARTBEAT_DIR": str(self.directory)},
             capture_output=True,

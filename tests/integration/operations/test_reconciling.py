@@ -8,16 +8,29 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from coordinator.core import resource
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.models import Change
-from coordinator.operations.models import Watermark
-from coordinator.operations.reconciling import WATERMARK, reconcile
 from coordinator.payments import providers
 from coordinator.payments.models import Payment
 from coordinator.payments.providers import ProviderEvent
+from coordinator.payments.resource import NAME
+from coordinator.warmer import reconcile as reconciling
+from coordinator.warmer.models import Watermark
+from coordinator.warmer.reconcile import Reconciled, watermark_name
 from tests.support.payments import event, moment
 
 pytestmark = pytest.mark.usefixtures("sqlite_ledger")
+
+
+WATERMARK = f"reconcile {NAME}"
+
+
+def reconcile() -> Reconciled:
+    """Run one round of payments."""
+    of = resource.get(NAME)
+    assert watermark_name(of) == WATERMARK
+    return reconciling.reconcile(of)
 
 
 class Listing:
@@ -123,7 +136,7 @@ def test_the_command_takes_a_time_and_leaves_the_watermark(
 ) -> None:
     listing.events = [told("processing", 1, "evt_a")]
     call_command("reconcile", "--since", "12h")
-    assert "1 events, 1 that nobody had told" in capsys.readouterr().out
+    assert "1 events, 1 that no webhook had told" in capsys.readouterr().out
     assert timezone.now() - listing.asked_since[0] >= timedelta(hours=12)
     assert not Watermark.objects.exists()
     with pytest.raises(CommandError, match="is no time"):

@@ -104,8 +104,8 @@ def test_what_was_abandoned_is_listed_with_its_reason_and_tried_again(
 def test_all_that_was_abandoned_is_tried_again_however_much_of_it_is_listed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.management.commands.abandoned._LISTED", 3)
-    monkeypatch.setattr("workers.management.commands.abandoned._BATCH", 2)
+    monkeypatch.setattr("coordinator.operations.management.commands.abandoned._LISTED", 3)
+    monkeypatch.setattr("coordinator.operations.management.commands.abandoned._BATCH", 2)
     recorded(5)
     abandon_everything()
     call_command("abandoned", "--retry")

@@ -3,16 +3,16 @@
 import pytest
 from django.core.management import CommandError, call_command
 
+from coordinator.celery import tasks
 from coordinator.core import cache, reading, switches
 from coordinator.core.reading import Outcome
 from coordinator.core.resource import Resource
 from coordinator.ledger.models import Change
-from coordinator.operations import switching
+from coordinator.warmer import switching
 from tests.support.clocks import ManualClock
 from tests.support.payments import record
 from tests.support.settling import settle
 from tests.support.upstream import Upstream
-from workers import tasks
 
 pytestmark = pytest.mark.usefixtures("sqlite_ledger", "each_cache")
 

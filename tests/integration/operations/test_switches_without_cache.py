@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import call_command
 
-from coordinator.operations import switching
+from coordinator.warmer import switching
 
 pytestmark = pytest.mark.usefixtures("sqlite_ledger", "no_cache")
 

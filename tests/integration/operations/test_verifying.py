@@ -11,9 +11,9 @@ from coordinator.core import cache, events, filling, reading
 from coordinator.core.resource import Loaded, Resource
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.models import Change
-from coordinator.operations.models import Finding
-from coordinator.operations.verifying import Verified, verify
 from coordinator.payments.models import Payment
+from coordinator.warmer.models import Finding
+from coordinator.warmer.verify import Verified, verify
 from tests.support.payments import record, saying
 from tests.support.settling import settle
 from tests.support.upstream import OWNER, Upstream

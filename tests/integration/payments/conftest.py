@@ -12,9 +12,9 @@ from django.test import Client
 from django.test.testcases import LiveServerThread
 from pytest_django import Settings
 
-from coordinator.simulator.clients import DEFAULT_SERVICE_KEY
 from tests.integration.payments.simulated import SimulatorServer
 from tests.unit.payments import stripe_samples as samples
+from tools.simulator.clients import DEFAULT_SERVICE_KEY
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import stripe
 import urllib3
 
-from coordinator.simulator.clients import DEFAULT_SERVICE_KEY, DEFAULT_SHOPPER_KEY
 from tests.processes import HOST, Server, free_port
+from tools.simulator.clients import DEFAULT_SERVICE_KEY, DEFAULT_SHOPPER_KEY
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -22,7 +22,7 @@ def nowhere() -> str:
 
 
 class SimulatorServer(Server):
-    """``python -m coordinator.simulator``, quick, and moving only when it is told to."""
+    """``python -m tools.simulator``, quick, and moving only when it is told to."""
 
     program: ClassVar[str] = "simulator"
 
@@ -39,7 +39,7 @@ class SimulatorServer(Server):
     def command(self) -> list[str]:
         return [
             *["/usr/bin/env", f"PYTHONPATH={ROOT}", self.executable()],
-            *["-m", "coordinator.simulator", "--host", HOST, "--port", str(self.port)],
+            *["-m", "tools.simulator", "--host", HOST, "--port", str(self.port)],
             *["--latency-ms", "0", "--follow-up-ms", "0", "--seed", "tests"],
         ]
 

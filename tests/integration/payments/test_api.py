@@ -510,7 +510,7 @@ def test_without_a_cache_nobody_is_refused_and_everything_is_answered(
     settings.CACHES = {
         "default": {
             **default,
-            "BACKEND": "coordinator.core.backends.PyMemcacheCache",
+            "BACKEND": "coordinator.memcached.PyMemcacheCache",
             "LOCATION": ["127.0.0.1:9"],
             "OPTIONS": {},
         }

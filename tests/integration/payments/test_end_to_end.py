@@ -13,13 +13,13 @@ from pytest_django import Settings
 from coordinator.core import cache
 from coordinator.ledger.models import UNSETTLED, Change
 from coordinator.payments.models import Payment
+from coordinator.warmer.settle import settle_page
 from tests.integration.cache_servers import becomes_true
 from tests.integration.payments.conftest import Site
 from tests.integration.payments.simulated import SimulatorServer
 from tests.integration.payments.tokens import bearer
 from tests.support.settling import settle_again
 from tests.unit.payments import stripe_samples as samples
-from workers.settling import settle_page
 
 
 def post(url: str, event: Mapping[str, Any]) -> int:

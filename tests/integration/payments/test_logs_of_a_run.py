@@ -33,7 +33,7 @@ def test_a_full_run_logs_what_happened_and_nothing_that_it_must_not(tmp_path: Pa
         env={
             **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
             "COORDINATOR_LOG_LEVEL": "DEBUG",
-            "DJANGO_SETTINGS_MODULE": "coordinator.settings.development",
+            "DJANGO_SETTINGS_MODULE": "tools.settings",
         },
         capture_output=True,
         text=True,

@@ -16,7 +16,6 @@ from coordinator.payments.providers import current, standard_webhooks
 from coordinator.payments.providers.base import UnknownStatus
 from coordinator.payments.providers.rest import RestProvider
 from coordinator.payments.receiving import receive
-from coordinator.simulator.clients import DEFAULT_SERVICE_KEY
 from coordinator.upstream.errors import (
     UpstreamBadAnswer,
     UpstreamNotFound,
@@ -26,6 +25,7 @@ from coordinator.upstream.errors import (
 from tests.integration.payments.conftest import Site
 from tests.integration.payments.simulated import SimulatorServer, nowhere
 from tests.integration.payments.tokens import bearer
+from tools.simulator.clients import DEFAULT_SERVICE_KEY
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

@@ -52,7 +52,7 @@ def herd(
     """Start the reading processes; each waits for a line."""
     environment = {
         **os.environ,
-        "DJANGO_SETTINGS_MODULE": "coordinator.settings.test",
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
         "DATABASE_URL": f"sqlite:///{connection.settings_dict['NAME']}",
         "MEMCACHED_SERVERS": memcached.address,
         "STRIPE_API_BASE": simulator.url,

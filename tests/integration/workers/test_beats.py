@@ -9,6 +9,8 @@ from celery.beat import ScheduleEntry
 from celery.signals import before_task_publish
 from pytest_django import Settings
 
+from coordinator.celery import beats as schedule
+from coordinator.celery import tasks
 from coordinator.core import cache, filling
 from coordinator.core.resource import Resource
 from coordinator.settings import caches
@@ -18,7 +20,6 @@ from tests.support.brokers import Messages, broker
 from tests.support.payments import record
 from tests.support.settling import settle
 from tests.support.upstream import Upstream
-from workers import schedule, tasks
 from workers.app import app
 from workers.beating import BeatingInMemory
 

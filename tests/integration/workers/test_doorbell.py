@@ -7,6 +7,7 @@ import pytest
 from celery.signals import before_task_publish
 from pytest_django import Settings
 
+from coordinator.celery import doorbell, tasks
 from coordinator.core import cache
 from coordinator.ledger.recording import Recording
 from tests.processes import HOST, free_port
@@ -16,7 +17,6 @@ from tests.support.payments import record
 from tests.support.settling import states
 from tests.support.threads import at_once
 from tests.support.upstream import Upstream
-from workers import doorbell, tasks
 
 pytestmark = pytest.mark.usefixtures("sqlite_ledger")
 
@@ -150,7 +150,7 @@ def test_without_a_broker_a_change_still_commits_and_asks_for_it_only_once(
     no_broker: None, published: list[str]
 ) -> None:
     assert record("processing", at=1).outcome is Recording.APPLIED
-    assert published == ["workers.tasks.settle"]
+    assert published == ["coordinator.settle"]
     assert states() == {"": 1}
 
 
@@ -183,10 +183,10 @@ def test_after_a_failure_the_broker_is_left_alone_for_a_moment(
     no_broker: None, published: list[str]
 ) -> None:
     doorbell.ring()
-    assert published == ["workers.tasks.settle"]
+    assert published == ["coordinator.settle"]
     for _ in range(100):
         assert doorbell.ring() is False
-    assert published == ["workers.tasks.settle"], "each of them tried to connect"
+    assert published == ["coordinator.settle"], "each of them tried to connect"
 
 
 def test_without_a_cache_it_rings_once_too_often_rather_than_never(

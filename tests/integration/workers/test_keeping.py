@@ -7,15 +7,17 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from coordinator.celery import receivers, tasks
 from coordinator.core import cache, events, filling, reading
 from coordinator.core.entry import CacheEntry
 from coordinator.core.resource import Resource
 from coordinator.payments.models import Payment
+from coordinator.warmer import cache_loss as recovery
+from coordinator.warmer import keep_warm as keeping
 from tests.support.clocks import ManualClock
 from tests.support.payments import record
 from tests.support.settling import settle
 from tests.support.upstream import Upstream
-from workers import keeping, receivers, recovery, tasks
 
 pytestmark = pytest.mark.usefixtures("sqlite_ledger", "each_cache")
 

@@ -2,13 +2,14 @@
 
 import pytest
 
+from coordinator.celery import tasks
+from coordinator.celery.receivers import refresh_when_due
 from coordinator.core import events
 from coordinator.errors import CoordinatorError
+from coordinator.warmer import keep_warm as keeping
 from tests.support.payments import record
 from tests.support.threads import at_once
 from tests.support.upstream import Upstream
-from workers import keeping, tasks
-from workers.receivers import refresh_when_due
 
 pytestmark = pytest.mark.usefixtures("sqlite_ledger")
 

@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from coordinator.core.resource import Resource
 from coordinator.upstream.errors import UpstreamBudgetSpent, UpstreamCircuitOpen
+from coordinator.warmer import keep_warm as keeping
+from coordinator.warmer.backfill import Selection, backfill
 from tests.support.clocks import ManualClock
 from tests.support.payments import record
 from tests.support.upstream import Upstream
-from workers import keeping
-from workers.backfilling import Selection, backfill
 
 NAMES = ("EDX-1", "EDX-2", "EDX-3")
 

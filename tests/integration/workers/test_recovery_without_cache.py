@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers import recovery
+from coordinator.warmer import cache_loss as recovery
 
 pytestmark = pytest.mark.usefixtures("no_cache")
 

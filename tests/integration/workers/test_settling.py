@@ -14,12 +14,13 @@ from coordinator.errors import CoordinatorError
 from coordinator.ledger import queue
 from coordinator.ledger.models import Change
 from coordinator.payments.models import Payment
+from coordinator.warmer import outcomes as endings
+from coordinator.warmer import settle as settling
+from coordinator.warmer.settle import Page
 from tests.servers import MemcachedServer
 from tests.support.payments import change, record
 from tests.support.settling import settle, settle_again, states
 from tests.support.upstream import OWNER, Upstream
-from workers import endings, settling
-from workers.settling import Page
 
 pytestmark = pytest.mark.usefixtures("sqlite_ledger")
 

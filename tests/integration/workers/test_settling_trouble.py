@@ -97,7 +97,7 @@ def test_a_time_limit_ends_the_page_and_its_changes_come_back(upstream: Upstream
 
     object.__setattr__(resource.get("payment"), "standings", limit)
     with pytest.raises(SoftTimeLimitExceeded):
-        settle()
+        settle(SoftTimeLimitExceeded)
     assert change(recorded).outcome == ""
 
 

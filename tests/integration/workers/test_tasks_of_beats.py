@@ -6,8 +6,8 @@ from typing import NoReturn
 
 import pytest
 
+from coordinator.celery import tasks
 from coordinator.errors import CoordinatorError
-from coordinator.operations.models import Watermark
 from coordinator.payments import providers
 from coordinator.upstream.errors import (
     UpstreamBudgetSpent,
@@ -15,7 +15,7 @@ from coordinator.upstream.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
-from workers import tasks
+from coordinator.warmer.models import Watermark
 
 pytestmark = pytest.mark.usefixtures("sqlite_ledger")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import heartbeat
+from coordinator.operations import heartbeat
 
 TOP = Path(__file__).resolve().parents[3]
 
@@ -71,7 +71,8 @@ def test_without_a_directory_it_says_what_to_set(
 def test_the_check_starts_neither_django_nor_celery(directory: Path) -> None:
     heartbeat.touch(directory, "worker")
     code = (
-        "import sys; from coordinator import heartbeat; status = heartbeat.main(['worker']);"
+        "import sys; from coordinator.operations import heartbeat;"
+        "status = heartbeat.main(['worker']);"
         "print(status, sorted({'django', 'celery', 'workers'} & set(sys.modules)))"
     )
     answer = subprocess.run(
@@ -81,7 +82,7 @@ def test_the_check_starts_neither_django_nor_celery(directory: Path) -> None:
 
 
 def test_as_a_program_its_exit_status_is_the_answer(directory: Path) -> None:
-    command = [sys.executable, "-m", "coordinator.heartbeat", "worker"]
+    command = [sys.executable, "-m", "coordinator.operations.heartbeat", "worker"]
     assert subprocess.run(command, cwd=TOP, capture_output=True, check=False).returncode == 1
     heartbeat.touch(directory, "worker")
     assert subprocess.run(command, cwd=TOP, check=False).returncode == 0

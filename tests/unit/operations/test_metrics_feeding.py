@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from coordinator.core import backends
+from coordinator import memcached as backends
 from coordinator.core import events as core
-from coordinator.core.backends.observing import report
 from coordinator.ledger.signals import ChangeEnded, changes_ended
+from coordinator.memcached.observing import report
 from coordinator.operations.metrics import exposing, feeding
 from coordinator.upstream import events as upstream
 from tests.support.metrics import value

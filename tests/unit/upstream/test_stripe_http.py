@@ -9,6 +9,7 @@ import stripe
 from pytest_django import Settings
 
 from coordinator import correlation
+from coordinator.payments.providers.stripe_http import StripeTransport, translated
 from coordinator.upstream.errors import (
     UpstreamBadAnswer,
     UpstreamError,
@@ -19,7 +20,6 @@ from coordinator.upstream.errors import (
     UpstreamUnauthorized,
     UpstreamUnavailable,
 )
-from coordinator.upstream.stripe_http import StripeTransport, translated
 from tests.unit.upstream.misbehaving import Behaviour, Upstream, answer, hang_up, running, stall
 
 INTENT = b'{"id": "pi_1", "object": "payment_intent", "amount": 1999}'

@@ -5,9 +5,10 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from coordinator.core import resource
 from coordinator.errors import CoordinatorError
 from coordinator.operations import terminal
-from coordinator.operations.reconciling import reconcile
+from coordinator.warmer.reconcile import reconcile
 
 
 class Command(terminal.CacheCommand):
@@ -23,11 +24,14 @@ class Command(terminal.CacheCommand):
 
     def handle(self, *args: Any, since: str | None, **options: Any) -> None:
         """Run one round."""
-        try:
-            done = reconcile(terminal.moment(since) if since else None)
-        except CoordinatorError as error:
-            raise CommandError(f"the provider can't list its events: {error}") from error
-        self.stdout.write(
-            f"Since {done.since:%Y-%m-%d %H:%M:%S %Z}: {done.seen} events, {done.recorded} that"
-            f" nobody had told, {done.failed} to try again."
-        )
+        for of in resource.registered():
+            if of.list_changed is None:
+                continue
+            try:
+                done = reconcile(of, terminal.moment(since) if since else None)
+            except CoordinatorError as error:
+                raise CommandError(f"upstream can't list changes of {of.name}: {error}") from error
+            self.stdout.write(
+                f"{of.name}: since {done.since:%Y-%m-%d %H:%M:%S %Z}: {done.seen} events,"
+                f" {done.recorded} that no webhook had told, {done.failed} to try again."
+            )

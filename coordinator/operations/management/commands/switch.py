@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from coordinator.core import switches
-from coordinator.operations import switching, terminal
+from coordinator.operations import terminal
+from coordinator.warmer import switching
 
 
 class Command(terminal.CacheCommand):

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from rich.progress import track
 
 from coordinator.operations import terminal
-from coordinator.operations.verifying import Verified, verify
+from coordinator.warmer.verify import Verified, verify
 
 
 class Command(terminal.CacheCommand):

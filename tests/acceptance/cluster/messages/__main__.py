@@ -49,10 +49,10 @@ def published(client: "redis.Redis") -> list[dict[str, Any]]:
     from workers import app
 
     app.loader.import_default_modules()
-    names = sorted(name for name in app.tasks if name.startswith("workers.tasks."))
+    names = sorted(name for name in app.tasks if name.startswith("coordinator."))
     for name in names:
         app.tasks[name].apply_async(kwargs=ARGUMENTS.get(name.rpartition(".")[2], {}))
-        if name == "workers.tasks.settle":
+        if name == "coordinator.settle":
             # As a doorbell that rings later.
             app.tasks[name].apply_async(countdown=1.0)
     found = []

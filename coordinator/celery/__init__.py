@@ -1,0 +1,1 @@
+"""Celery adapters: tasks, receivers, doorbell, beats, task lifecycle."""

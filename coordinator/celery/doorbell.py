@@ -1,0 +1,72 @@
+"""The doorbell: wakes a settling worker, once, however often it is rung.
+
+Key pattern: ``doorbell.settle`` in the shared cache. Timeout: 10 seconds, after which a ring whose
+message was lost no longer keeps others from ringing. Only a hint: the log is the queue, and the
+beat drains it even if nothing ever rings.
+"""
+
+import logging
+
+from kombu.exceptions import OperationalError
+
+from coordinator.celery import host
+from coordinator.core import cache, clock
+from coordinator.errors import CacheUnreachable
+
+logger = logging.getLogger(__name__)
+
+_KEY = "doorbell.settle"
+_LATER_KEY = "doorbell.settle.later"
+_TIMEOUT_SECONDS = 10
+_QUIET_AFTER_FAILURE_SECONDS = 1.0
+
+_quiet_until = 0.0
+
+
+def ring() -> bool:
+    """Enqueue the settling task unless it is rung already; return True if a message was sent.
+
+    Never raises for what the broker or the cache do: the change is in the log, and the beat comes.
+    """
+    if clock.current().monotonic() < _quiet_until:
+        return False
+    try:
+        if not cache.add(_KEY, b"1", _TIMEOUT_SECONDS):
+            return False
+    except CacheUnreachable:
+        # Nobody can say whether it rings already: one message too many is the lesser harm.
+        logger.debug("doorbell.unguarded")
+    return _send(0.0)
+
+
+def ring_later(seconds: float) -> bool:
+    """Enqueue the settling task for `seconds` from now, unless another such one is on its way.
+
+    That one may come later than asked for here: then the beat comes first.
+    """
+    try:
+        # At least a second: memcached counts in whole ones.
+        if not cache.add(_LATER_KEY, b"1", max(1, round(seconds))):
+            return False
+    except CacheUnreachable:
+        return False
+    return _send(seconds)
+
+
+def clear() -> None:
+    """Stop ringing. Call it before reading the log: a change after this rings anew."""
+    cache.clear(_KEY)
+
+
+def _send(countdown: float) -> bool:
+    global _quiet_until
+    try:
+        host.task("settle").apply_async(countdown=countdown, retry=False)
+    except (OperationalError, OSError) as error:
+        # Let whoever comes next try again, after a moment: each try may cost a connect timeout in
+        # somebody's request.
+        _quiet_until = clock.current().monotonic() + _QUIET_AFTER_FAILURE_SECONDS
+        cache.clear(_KEY)
+        logger.warning("doorbell.unheard", extra={"error": type(error).__name__})
+        return False
+    return True

@@ -1,0 +1,42 @@
+"""Hears what happened and hands it to a task. Computes nothing."""
+
+from django.dispatch import receiver
+from kombu.exceptions import OperationalError
+
+from coordinator.celery import doorbell, host
+from coordinator.core import cache, events, keys
+from coordinator.ledger.signals import payment_state_changed
+
+_REFRESH_TIMEOUT_SECONDS = 60
+
+
+@receiver(payment_state_changed, dispatch_uid="workers.ring")
+def ring_on_change(**_: object) -> None:
+    """Wake a worker."""
+    doorbell.ring()
+
+
+def refresh_when_due(event: events.EntryDue) -> None:
+    """Have an entry refreshed that a reader found due: by one task, however many readers find it.
+
+    The readers keep the present entry, and only what is read is refreshed.
+    """
+    key = keys.stored_key(event.resource, event.identifier, f"@refresh.{event.loaded_at}")
+    if not cache.is_first(key, _REFRESH_TIMEOUT_SECONDS, if_unreachable=False):
+        return
+    try:
+        host.task("warm_due").apply_async(
+            kwargs={
+                "name": event.resource,
+                "identifier": event.identifier,
+                "loaded_at": event.loaded_at,
+            },
+            expires=_REFRESH_TIMEOUT_SECONDS,
+            retry=False,
+        )
+    except (OperationalError, OSError):
+        # Nobody is the worse for it: the entry serves until it expires, and is loaded then.
+        return
+
+
+events.subscribe(refresh_when_due, events.EntryDue)

@@ -1,0 +1,66 @@
+"""What stands for a value that was read from memcached, so that it, and only it, is replaced."""
+
+import time
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from coordinator.memcached.connection import Command, Connection, Item
+from coordinator.memcached.node import Node
+
+
+class Token(NamedTuple):
+    """A value as one node had it. Its number means nothing to another node, or after a restart."""
+
+    node: Node
+    item: Item
+    asked_at: float
+
+
+def fetch_with_time(connection: Connection, key: bytes) -> tuple[Item, float] | None:
+    """Return the item with its number, and when it was asked for; None if nothing is there."""
+    # Before the answer: a connection that is opened after it may already be to another server.
+    asked_at = time.monotonic()
+    item = connection.fetch_with_cas((key,)).get(key)
+    return None if item is None else (item, asked_at)
+
+
+def fetch_many_with_time(
+    connection: Connection, keys: Collection[bytes]
+) -> tuple[dict[bytes, Item], float]:
+    """Return the items that are there, with their numbers, and when they were asked for."""
+    asked_at = time.monotonic()
+    return connection.fetch_with_cas(keys), asked_at
+
+
+def compare_and_delete_each(
+    connection: Connection, tokens: Mapping[bytes, Token], expired: int
+) -> dict[bytes, bytes]:
+    """Let each key expire whose token's item is still there; return the server's answers.
+
+    In one round trip, and one more for each token that is older than this connection.
+    """
+    young = {key: one for key, one in tokens.items() if connection.opened_at <= one.asked_at}
+    answers = connection.store_each(
+        b"cas", [(Command(key, 0, b""), expired, one.item[2]) for key, one in young.items()]
+    )
+    return dict(zip(young, answers, strict=True)) | {
+        key: compare_and_store(connection, Command(key, 0, b""), one, expired)
+        for key, one in tokens.items()
+        if key not in young
+    }
+
+
+def compare_and_store(connection: Connection, command: Command, token: Token, expire: int) -> bytes:
+    """Store if the token's item is still there. Return the server's answer, as `store` does."""
+    flags, data, cas = token.item
+    if connection.opened_at > token.asked_at:
+        # A restarted server counts from 1 again, and may have given this number to another value.
+        # A connection older than the token proves that it was not restarted. On this one, what is
+        # there now must be the same bytes; then replacing it is right, whoever wrote them.
+        there = connection.fetch_with_cas((command.key,)).get(command.key)
+        if there is None:
+            return b"NOT_FOUND"
+        if there[:2] != (flags, data):
+            return b"EXISTS"
+        cas = there[2]
+    return connection.store(b"cas", (command,), expire, cas)[0]

@@ -1,0 +1,115 @@
+"""Backfills: warms what existed before, a chunk at a time, and remembers how far it came."""
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from coordinator.core import cache, clock, filling
+from coordinator.core.resource import Resource, Standing
+from coordinator.core.warming import WarmOutcome
+from coordinator.ledger.models import Ledgered, model_of
+from coordinator.ledger.queries import rows
+from coordinator.warmer import pace as patience
+from coordinator.warmer.models import Watermark
+
+_CHUNK = 200
+# How long one may take at the pace of the budget before what is left counts as failed.
+_CHUNK_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What one chunk came to; `hits` were warm already, `loads` were asked of upstream."""
+
+    size: int
+    hits: int
+    loads: int
+    failed: int
+    first_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which things of a resource to backfill; its name is what a watermark goes by."""
+
+    resource: Resource
+    state: str | None = None
+    since: datetime | None = None
+
+    @property
+    def watermark(self) -> str:
+        """Return the name under which its progress is kept."""
+        since = self.since.isoformat() if self.since else "ever"
+        of = self.resource
+        return f"backfill {of.name} schema {of.schema} state {self.state or 'any'} since {since}"
+
+    def things(self) -> QuerySet[Ledgered]:
+        """Return them in the order in which they are backfilled."""
+        things = model_of(self.resource.name)._default_manager.all()
+        if self.state is not None:
+            things = things.filter(state=self.state)
+        if self.since is not None:
+            things = things.filter(changed_at__gte=self.since)
+        return things.order_by("pk")
+
+
+def reached(selection: Selection) -> int:
+    """Return the primary key up to which an interrupted backfill came, 0 if there is none."""
+    mark = Watermark.objects.filter(name=selection.watermark).first()
+    return 0 if mark is None else mark.position
+
+
+def backfill(
+    selection: Selection, after: int, rate: float | None, *, dry_run: bool
+) -> Generator[Chunk, None, None]:
+    """Warm what is selected and not warm yet, going on after the primary key `after`.
+
+    At most `rate` upstream loads a second, if given, and always within the share of the budget that
+    backfills have. No more than a chunk is in memory. A chunk is remembered as done once all of it
+    was tried; what failed is loaded by its first reader, or by a later run.
+    """
+    of = selection.resource
+    size = _CHUNK if rate is None else max(1, min(_CHUNK, int(rate)))
+    while True:
+        found = list(rows(selection.things().filter(pk__gt=after)[:size]))
+        if not found:
+            Watermark.objects.filter(name=selection.watermark).delete()
+            return
+        began = time.monotonic()
+        after = found[-1].pk
+        standings = {row.identifier: row.standing for row in found}
+        # A long command has no request middleware either.
+        cache.clear_request_tier()
+        chunk = _look(of, standings) if dry_run else _warm(of, standings)
+        if not dry_run:
+            Watermark.objects.update_or_create(
+                name=selection.watermark, defaults={"position": after}
+            )
+        yield chunk
+        if rate is not None and not dry_run:
+            clock.current().wait(max(0.0, chunk.loads / rate - (time.monotonic() - began)))
+
+
+def _look(of: Resource, standings: dict[str, Standing]) -> Chunk:
+    hits = len(filling.find(of, standings).entries)
+    return Chunk(len(standings), hits, len(standings) - hits, 0)
+
+
+def _warm(of: Resource, standings: dict[str, Standing]) -> Chunk:
+    until = clock.current().monotonic() + _CHUNK_SECONDS
+    warmed = patience.keep_warm(of, standings, cause="backfill", until=until).warmed
+    outcomes = [one.outcome for one in warmed.values()]
+    hits = outcomes.count(WarmOutcome.ALREADY)
+    warm = hits + outcomes.count(WarmOutcome.WARMED)
+    errors = [one.error.reason for one in warmed.values() if one.error is not None]
+    reasons = errors or [one.outcome.value for one in warmed.values() if not one.warm]
+    return Chunk(
+        len(standings),
+        hits,
+        len(standings) - hits,
+        len(standings) - warm,
+        reasons[0] if reasons else "",
+    )

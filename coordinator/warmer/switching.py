@@ -1,0 +1,50 @@
+"""Throws the kill switches: truth in the database, carried to every process by the shared cache."""
+
+import logging
+
+from django.utils import timezone
+
+from coordinator.core import switches
+from coordinator.core.switches import POSITIONS, Switches
+from coordinator.errors import CoordinatorError
+from coordinator.warmer.models import Switch
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownSwitch(CoordinatorError, ValueError):
+    """There is no such switch or position."""
+
+    permanent = True
+
+
+def throw(name: str, position: str) -> bool:
+    """Throw one switch; return True if every process will see it within a second or so.
+
+    False: it is recorded, and reaches them once the cache answers again (the beat publishes it).
+    Raise UnknownSwitch for a name or position that does not exist.
+    """
+    if position not in POSITIONS.get(name, ()):
+        raise UnknownSwitch(f"{name} {position}")
+    Switch.objects.update_or_create(
+        name=name, defaults={"position": position, "changed_at": timezone.now()}
+    )
+    logger.warning("switch.thrown", extra={"switch": name, "position": position})
+    return publish()
+
+
+def publish() -> bool:
+    """Carry the database's truth to the cache; return True if there is nothing left to carry."""
+    thrown = truth()
+    return True if thrown is None else switches.publish(thrown)
+
+
+def truth() -> Switches | None:
+    """Return how the switches were thrown, None if nobody ever touched one."""
+    rows = dict(Switch.objects.values_list("name", "position"))
+    if not rows:
+        return None
+    default = switches.from_settings()
+    return Switches(
+        warming=rows.get("warming", default.warming), reads=rows.get("reads", default.reads)
+    )

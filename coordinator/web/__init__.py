@@ -1,0 +1,1 @@
+"""What every HTTP answer shares: problem documents, correlation ids, who is asking."""

@@ -1,0 +1,1 @@
+"""Development tools, never shipped: simulator, shoppers, servers, embedded, stack, chaos."""

@@ -1,0 +1,31 @@
+"""The names of the faults, and in a few words what each is."""
+
+from enum import StrEnum
+
+from tools.chaos.tuning import LAG_SECONDS, PAUSE_SECONDS, REDIS_AWAY_SECONDS
+
+
+class Name(StrEnum):
+    """One fault; `what` says what it is."""
+
+    what: str
+
+    def __new__(cls, name: str, what: str) -> "Name":
+        """Take the name as its value."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.what = what
+        return member
+
+    WORKER_KILLED = "worker_killed", "SIGKILL in the middle of a task"
+    WORKER_PAUSED = "worker_paused", f"stands still for {PAUSE_SECONDS:g} s, past its lease"
+    BEAT_KILLED = "beat_killed", "SIGKILL"
+    WEB_KILLED = "web_killed", "SIGKILL at any moment"
+    WEB_KILLED_BEFORE_ADVANCE = "web_killed_before_advance", "committed, pointer suspended"
+    WEB_KILLED_BEFORE_RING = "web_killed_before_ring", "committed, no worker told"
+    REDIS_RESTARTED = "redis_restarted", f"away for {REDIS_AWAY_SECONDS:g} s, its data lost"
+    MEMCACHED_RESTARTED = "memcached_restarted", "all nodes, their data lost"
+    MEMCACHED_CUT = "memcached_cut", "one node hangs, and is back with old data"
+    UPSTREAM_FAILING = "upstream_failing", "500, 502, 503, and answers lost on the way"
+    UPSTREAM_STALLING = "upstream_stalling", "hangs longer than anybody waits"
+    UPSTREAM_LAGGING = "upstream_lagging", f"{LAG_SECONDS:g} s behind its own events"

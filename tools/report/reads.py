@@ -1,0 +1,71 @@
+"""Tallies what readers got: hits and misses, how long they took, and whether any was stale."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from tools.report.answers import Answer, How
+from tools.report.oracle import Committed, staleness
+from tools.report.readthrough import ReadThrough
+from tools.report.samples import Samples
+from tools.report.troubles import Troubles
+
+
+class Reads:
+    """What the readers of one run got. Any thread may add an answer.
+
+    `too_early` counts 404s for payments that the ledger did not know yet: their first webhook was
+    still on its way, nothing was there to be read, and they count as no read at all.
+    """
+
+    def __init__(
+        self,
+        model: ReadThrough,
+        troubles: Troubles,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.hits = 0
+        self.misses = 0
+        self.stale = 0
+        self.too_early = 0
+        self.warm_ms = Samples()
+        self.cold_ms = Samples()
+        self._model = model
+        self._troubles = troubles
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def add(
+        self, number: str, before: Committed | None, answer: Answer, milliseconds: float
+    ) -> None:
+        """Count one answer; `before` is what was committed when its request began."""
+        stale = staleness(before, answer)
+        with self._lock:
+            match answer.how:
+                case How.HIT:
+                    self.hits += 1
+                    self.warm_ms.add(milliseconds)
+                case How.MISS:
+                    self.misses += 1
+                    self.cold_ms.add(milliseconds)
+                case How.UNKNOWN if before is None:
+                    self.too_early += 1
+            if stale:
+                self.stale += 1
+        if stale:
+            self._troubles.note(f"stale read of {number}: {stale}")
+        if answer.how is How.FAILED:
+            what = f"status {answer.status}" if answer.status else "no answer"
+            self._troubles.add("reads", f"read of {number}: {what}")
+        if answer.how.is_read and answer.revision is not None:
+            self._model.read(number, answer.revision, self._clock())
+
+    @property
+    def total(self) -> int:
+        """Return how many readers got a payment."""
+        return self.hits + self.misses
+
+    @property
+    def hit_ratio(self) -> float:
+        """Return the share of reads that loaded nothing from upstream, 0 without any read."""
+        return self.hits / self.total if self.total else 0.0

@@ -1,0 +1,1 @@
+"""The real servers that tests, stack and chaos start and stop."""

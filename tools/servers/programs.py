@@ -1,0 +1,106 @@
+"""memcached, redis-server and PostgreSQL, from the system's packages."""
+
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from tools.servers.server import HOST, Server, ServerFailed
+
+
+class MemcachedServer(Server):
+    """memcached with 64 MB."""
+
+    program = package = "memcached"
+    users = ("nobody",)
+
+    def command(self) -> list[str]:
+        """Return the command, without UDP."""
+        return [self.executable(), "-l", HOST, "-p", str(self.port), "-U", "0", "-m", "64"]
+
+    def answers(self) -> bool:
+        """Return True once it tells its version."""
+        return self.exchange(b"version\r\n").startswith(b"VERSION")
+
+
+class RedisServer(Server):
+    """Redis that keeps nothing on disk."""
+
+    program = package = "redis-server"
+
+    @property
+    def url(self) -> str:
+        """Return the address as Celery and redis-py take it."""
+        return f"redis://{self.address}/0"
+
+    def command(self) -> list[str]:
+        """Return the command."""
+        return [
+            *[self.executable(), "--bind", HOST, "--port", str(self.port), "--save", ""],
+            *["--appendonly", "no", "--dir", str(self.directory), "--daemonize", "no"],
+        ]
+
+    def answers(self) -> bool:
+        """Return True once it answers a ping."""
+        return self.exchange(b"PING\r\n").startswith(b"+PONG")
+
+
+class PostgresServer(Server):
+    """PostgreSQL with a database cluster of its own, run by another user when we are root."""
+
+    program, package = "postgres", "postgresql"
+    users = ("postgres", "nobody")
+    #: Its "fast" shutdown; SIGTERM would wait until every client has left.
+    stop_signal = signal.SIGINT
+
+    @classmethod
+    def executable(cls) -> str:
+        """Return the newest installed PostgreSQL's path; Debian keeps them out of PATH."""
+        installed = sorted(
+            Path("/usr/lib/postgresql").glob("*/bin/postgres"),
+            key=lambda path: float(path.parts[-3]),
+        )
+        return str(installed[-1]) if installed else super().executable()
+
+    @property
+    def url(self) -> str:
+        """Return the address as DATABASE_URL takes it."""
+        return f"postgres://postgres@{self.address}/postgres"
+
+    def prepare(self) -> None:
+        """Make the cluster."""
+        initdb = Path(self.executable()).with_name("initdb")
+        options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]
+        made = subprocess.run(  # noqa: S603  # PostgreSQL's own program, on our own terms
+            [str(initdb), "--pgdata", str(self.directory / "data"), "--no-sync", *options],
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            check=False,
+            **self.privileges(),
+        )
+        if made.returncode:
+            raise ServerFailed(f"initdb failed:\n{made.stdout}{made.stderr}")
+
+    def command(self) -> list[str]:
+        """Return the command."""
+        # The data need not survive the machine, only the processes that are killed on purpose.
+        settings = {
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "listen_addresses": HOST,
+            "unix_socket_directories": "",
+        }
+        return [
+            *[self.executable(), "-D", str(self.directory / "data"), "-p", str(self.port)],
+            *[part for name, value in settings.items() for part in ("-c", f"{name}={value}")],
+        ]
+
+    def answers(self) -> bool:
+        """Return True once it takes connections."""
+        # A start-up packet: it listens before it takes connections, and says so ("E") till then.
+        with socket.create_connection((HOST, self.port), timeout=1) as connection:
+            body = b"user\0postgres\0database\0postgres\0\0"
+            connection.sendall((len(body) + 8).to_bytes(4) + (196608).to_bytes(4) + body)
+            return connection.recv(1) == b"R"
