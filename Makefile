@@ -114,9 +114,7 @@ test-docker: $(VENV)/.test image ## Run the cluster's tests with its nodes in co
 .PHONY: test
 test: $(VENV)/.test ## Run the tests, with the real servers (installed where that is allowed)
 	@tests/install-servers
-	@# Tests of real processes share two cores with one another: what a busy machine fails is tried
-	@# again, and shown as "rerun"; what is wrong fails each time.
-	@exec $(BIN)/python -m pytest --numprocesses $(or $(PROCESSES),2) --reruns 2 $(ARGS)
+	@exec $(BIN)/python -m pytest --numprocesses $(or $(PROCESSES),2) $(ARGS)
 
 .PHONY: schedules
 schedules: $(VENV)/.test ## Explore schedules of the protocol (ARGS="--broken" breaks each rule)

@@ -99,8 +99,9 @@ def environment_of_a_newcomer() -> dict[str, str]:
 def embedded(*options: str) -> Iterator[Run]:
     """Start the command; kill it if it is still there in the end."""
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "embedded", *options],
-        cwd=ROOT,
+        # From another directory: the command finds its checkout by itself.
+        [sys.executable, str(ROOT / "manage.py"), "embedded", *options],
+        cwd="/",
         env=environment_of_a_newcomer(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
+from tools import ROOT
 from tools.report.provider import Control, Keys, SimulatorFailed
 
 _START_SECONDS = 30.0
@@ -62,6 +63,8 @@ def starting(
             stdout=subprocess.PIPE,
             stderr=errors,
             env=environment,
+            # Where `-m tools.simulator` is found, whatever directory the run was started from.
+            cwd=ROOT,
             start_new_session=True,
         ) as process,
     ):

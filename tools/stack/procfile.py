@@ -1,14 +1,14 @@
 """Reads the Procfile, and makes of it the programs of a run: several workers, one of the others."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from honcho.environ import expand_processes, parse_procfile
 
+from tools import ROOT
 from tools.stack.output import Output
 from tools.stack.program import Program
 
-PROCFILE = Path(__file__).resolve().parents[2] / "Procfile"
+PROCFILE = ROOT / "Procfile"
 
 
 def programs(workers: int, environment: Mapping[str, str], output: Output) -> list[Program]:
