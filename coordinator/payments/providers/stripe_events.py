@@ -8,7 +8,7 @@ Each function returns the columns of Payment that an object tells, and only thos
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
 from coordinator.payments.providers.base import UnknownStatus
@@ -103,12 +103,16 @@ class Handled(Generic[T]):
     effect: str
     #: True where the object doesn't tell the new content: it is fetched before it is recorded.
     needs_fetch: bool = False
-    #: Fields one of which has to have changed for an update to matter; empty: any will do.
+    #: For updates alone: the fields one of which has to have changed; empty: any field will do.
     served: frozenset[str] = frozenset()
 
     def matters(self, changed: Collection[str] | None) -> bool:
-        """Return False for an update of nothing that is served; None: it isn't known of what."""
-        return not self.served or changed is None or not self.served.isdisjoint(changed)
+        """Return False if this is an update, and only of fields that are not served.
+
+        `changed` names the fields that changed. None or an empty one does not tell what changed,
+        so such an update matters.
+        """
+        return not self.served or not changed or not self.served.isdisjoint(changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +138,12 @@ def _dispute(effect: str) -> Handled[DisputeObject]:
 
 
 def _refund(effect: str) -> Handled[RefundObject]:
-    # Most updates bring the bank's reference, which costs nobody a request here.
-    served = frozenset({"amount", "reason", "status"})
-    return Handled(RefundObject, from_refund, effect, needs_fetch=True, served=served)
+    return Handled(RefundObject, from_refund, effect, needs_fetch=True)
+
+
+def _refund_update(effect: str) -> Handled[RefundObject]:
+    # Most updates only bring the bank's reference, which is not served: no request for those.
+    return replace(_refund(effect), served=frozenset({"amount", "reason", "status"}))
 
 
 TABLE: Final[Mapping[str, AnyHandled | Skipped]] = {
@@ -151,8 +158,8 @@ TABLE: Final[Mapping[str, AnyHandled | Skipped]] = {
     "charge.refunded": Handled(
         ChargeObject, from_charge, "partially_refunded or refunded, by the total given back"
     ),
-    "charge.refund.updated": _refund("if its status changed: fetched, then recorded"),
-    "refund.updated": _refund("if its status changed: fetched, then recorded"),
+    "charge.refund.updated": _refund_update("if its status changed: fetched, then recorded"),
+    "refund.updated": _refund_update("if its status changed: fetched, then recorded"),
     "refund.failed": _refund("the money stays here: fetched, then recorded"),
     "charge.dispute.created": _dispute("disputed; an inquiry changes nothing yet"),
     "charge.dispute.updated": _dispute("disputed, until its status says otherwise"),

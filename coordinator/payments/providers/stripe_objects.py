@@ -83,12 +83,14 @@ class ChargeObject(msgspec.Struct, frozen=True):
 
         Stripe also books as refunded what was authorised and never captured: a canceled
         authorisation in full, a partial capture's remainder in part. That money was never ours.
+        Where more was captured than authorised (Stripe's overcapture), nothing was released.
         """
         if not self.captured:
             return 0
         if self.refunded:
             return self.amount_captured
-        return max(0, self.amount_refunded - (self.amount - self.amount_captured))
+        released = max(0, self.amount - self.amount_captured)
+        return max(0, self.amount_refunded - released)
 
 
 class PaymentError(msgspec.Struct, frozen=True):

@@ -160,6 +160,10 @@ def test_a_status_that_this_release_does_not_know_is_refused_until_an_upgrade() 
         ({"amount_captured": 3000, "amount_refunded": 1900}, 0),
         ({"amount_captured": 3000, "amount_refunded": 2400}, 500),
         ({"amount_captured": 3000, "amount_refunded": 4900, "refunded": True}, 3000),
+        # Captured above what was authorised: there is no rest, so all that was refunded counts.
+        ({"amount_captured": 5500, "amount_refunded": 0}, 0),
+        ({"amount_captured": 5500, "amount_refunded": 900}, 900),
+        ({"amount_captured": 5500, "amount_refunded": 5500, "refunded": True}, 5500),
     ],
 )
 def test_a_refunded_charge_tells_the_total_that_was_given_back(
@@ -216,6 +220,20 @@ def test_an_update_of_nothing_that_is_served_costs_no_request(kind: str) -> None
     assert event.reason == "says_nothing"
     data["previous_attributes"] = {"status": "pending"}
     assert handled(kind, {}, data=data).needs_fetch
+
+
+@pytest.mark.parametrize("kind", ["charge.refund.updated", "refund.updated"])
+def test_an_update_that_does_not_tell_what_changed_is_fetched(kind: str) -> None:
+    data = {"object": samples.refund(), "previous_attributes": {}}
+    assert handled(kind, {}, data=data).needs_fetch
+
+
+@pytest.mark.parametrize("previous", [{}, {"destination_details": {}}, {"failure_reason": None}])
+def test_a_failed_refund_is_fetched_whatever_fields_it_says_have_changed(
+    previous: dict[str, Any],
+) -> None:
+    data = {"object": samples.refund(status="failed"), "previous_attributes": previous}
+    assert handled("refund.failed", {}, data=data).needs_fetch
 
 
 # -- disputes ----------------------------------------------------------------------------------
