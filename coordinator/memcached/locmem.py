@@ -105,12 +105,36 @@ class LocMemCache(DjangoLocMemCache):
         timeout: Any = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> bool:
-        """Store the value, and return True."""
-        key = self.make_and_validate_key(key, version=version)
-        stored = Stored(*encode(value))
-        with self._lock:
-            self._set(key, stored, timeout)
+        """Store the value, and return True.
+
+        Raise TypeError, with nothing left under the key, for a value that can't be kept.
+        """
+        self.set_many({key: value}, timeout, version)
         return True
+
+    def set_many(
+        self,
+        data: Mapping[str, Any],
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+    ) -> list[str]:
+        """Store the values, and return the empty list: none is refused.
+
+        Raise TypeError, with nothing left under any of the keys, if one value can't be kept.
+        """
+        names = {self.make_and_validate_key(key, version=version): key for key in data}
+        try:
+            stored = {name: Stored(*encode(data[key])) for name, key in names.items()}
+        except Exception:
+            # The caller has done with what was there: found again, it would pass for the new value.
+            with self._lock:
+                for name in names:
+                    self._delete(name)
+            raise
+        with self._lock:
+            for name, value in stored.items():
+                self._set(name, value, timeout)
+        return []
 
     def set_or_raise(
         self,

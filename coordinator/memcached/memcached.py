@@ -5,17 +5,11 @@ The ``..._or_raise`` ones and those with a token raise CacheUnreachable instead,
 must tell "refused" from "not known".
 """
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.core.cache.backends.base import (
-    DEFAULT_TIMEOUT,
-    MEMCACHE_MAX_KEY_LENGTH,
-    InvalidCacheKey,
-)
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.memcached import PyMemcacheCache as DjangoPyMemcacheCache
 from django.core.exceptions import ImproperlyConfigured
 
@@ -33,10 +27,7 @@ from coordinator.memcached.tokens import (
     fetch_many_with_time,
     fetch_with_time,
 )
-
-# Pointers and entries of those that are read most.
-_KEYS_REMEMBERED = 2_048
-_unsendable = re.compile(r"[\x00-\x20\x7f]").search
+from coordinator.memcached.wire_keys import WireKeys
 
 T = TypeVar("T")
 
@@ -59,8 +50,7 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         if not servers or not all(servers):
             raise ImproperlyConfigured(f"A memcached cache needs servers in LOCATION: {server!r}")
         self._nodes = ring.shared(servers, limits(params.get("OPTIONS") or {}, len(servers)))
-        # The name decides the key for ever, and making one costs a tenth of a round trip.
-        self._wire_key = lru_cache(maxsize=_KEYS_REMEMBERED)(self._make_wire_key)
+        self._wire_key = WireKeys(self)
 
     @property
     def _cache(self) -> ring.Nodes:
@@ -68,21 +58,6 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
 
     def close(self, **kwargs: object) -> None:
         """Keep the connections: Django calls this after each request, Celery after each task."""
-
-    # -- keys --------------------------------------------------------------------------------------
-
-    def _make_wire_key(self, key: str, version: int | None) -> bytes:
-        """Return the key as sent. Raise InvalidCacheKey as Django does, and if its bytes overflow.
-
-        Django's own check takes longer than the rest of a read's Python; it is only asked when a
-        quick look says that it has something to say.
-        """
-        made = self.make_key(key, version)
-        wire = made.encode()
-        if len(wire) > MEMCACHE_MAX_KEY_LENGTH or _unsendable(made):
-            self.validate_key(made)
-            raise InvalidCacheKey(f"Cache key is longer than memcached's 250 bytes: {made!r}")
-        return wire
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -248,7 +223,10 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         timeout: Any = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> bool:
-        """Store the value. Return False if it was refused or the node did not answer."""
+        """Store the value. Return False if it was refused or the node did not answer.
+
+        Raise TypeError, with nothing left under the key, for a value that can't be kept.
+        """
         try:
             return self.set_or_raise(key, value, timeout, version)
         except CacheUnreachable:
@@ -318,7 +296,12 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
 
     def _store(self, verb: bytes, key: str, value: Any, timeout: Any, version: int | None) -> bool:
         wire = self._wire_key(key, version)
-        command = Command(wire, *encode(value))
+        try:
+            command = Command(wire, *encode(value))
+        except Exception:
+            if verb == b"set":
+                self._discard_all([wire])
+            raise
         node = self._nodes.node_for(wire)
         operation = verb.decode()
         answers = node.run(
@@ -329,8 +312,17 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
             self._discard(node, [wire])
         return stored
 
+    def _discard_all(self, wires: Collection[bytes]) -> None:
+        """Delete `wires`, in one round trip a node.
+
+        After a refusal too: the caller has done with what was there. Django's session backend logs
+        the refusal and goes on; the next request would find the old session, and save it over the
+        newer one in the database.
+        """
+        for node, share in self._nodes.shares(wires)[0].items():
+            self._discard(node, share)
+
     def _discard(self, node: Node, wires: Collection[bytes]) -> None:
-        """Delete `wires`; also after a refusal, so that it doesn't leave an old value behind."""
         with suppress(CacheUnreachable):
             if wires:
                 node.run("delete_many", Connection.discard, list(wires))
@@ -346,9 +338,16 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         timeout: Any = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> list[str]:
-        """Store the values. Return the keys of those that were refused or not answered for."""
+        """Store the values. Return the keys of those that were refused or not answered for.
+
+        Raise TypeError, with nothing left under any of the keys, if one value can't be kept.
+        """
         names = {self._wire_key(key, version): key for key in data}
-        commands = {wire: Command(wire, *encode(data[key])) for wire, key in names.items()}
+        try:
+            commands = {wire: Command(wire, *encode(data[key])) for wire, key in names.items()}
+        except Exception:
+            self._discard_all(names)
+            raise
         expire = self.get_backend_timeout(timeout)
         shares, _ = self._nodes.shares(names)
         failed = dict(names)
@@ -396,9 +395,7 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
 
     def delete_many(self, keys: Iterable[str], version: int | None = None) -> None:
         """Delete the keys, in one round trip a node."""
-        shares, _ = self._nodes.shares([self._wire_key(key, version) for key in keys])
-        for node, wires in shares.items():
-            self._discard(node, wires)
+        self._discard_all([self._wire_key(key, version) for key in keys])
 
     def clear(self) -> None:
         """Empty every node that answers, of all keys whatever their prefix."""

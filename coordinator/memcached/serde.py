@@ -11,13 +11,15 @@ older release that runs beside a newer one then sees a miss, and not another val
 import json
 from typing import Final, final
 
-# The upper half marks a value as ours. No client in use sets these bits: pymemcache,
-# python-memcached and pylibmc use the lowest six (1 is a pickle), PHP's the lowest sixteen.
-_OURS: Final = 0x0C0D_0000
-BYTES: Final = _OURS | 1
-TEXT: Final = _OURS | 2
-INTEGER: Final = _OURS | 3
-JSON: Final = _OURS | 4
+# The upper half marks a value as ours and says its kind. No client in use sets these bits.
+# The lower half is zero, because clients test single bits of it and ignore the rest: pymemcache,
+# python-memcached and pylibmc the lowest six (1 is a pickle, 8 is compressed), PHP's all sixteen.
+# Such a client then reads our bytes as bytes, and neither executes nor inflates nor decodes them.
+_OURS: Final = 0xC0D0_0000
+BYTES: Final = _OURS | 1 << 16
+TEXT: Final = _OURS | 2 << 16
+INTEGER: Final = _OURS | 3 << 16
+JSON: Final = _OURS | 4 << 16
 
 
 @final

@@ -2,16 +2,37 @@
 
 import asyncio
 import time
+from contextvars import ContextVar
 
 import pytest
 
+from coordinator.memcached import LocMemCache, PyMemcacheCache
 from tests.contract.backend import Backend
+
+#: Whose turn it is, as a host's middleware would say it.
+tenant: ContextVar[str] = ContextVar("tenant", default="a")
 
 MONTH_SECONDS = 30 * 24 * 60 * 60
 
 
 def reversed_key(key: str, key_prefix: str, version: int) -> str:
     return f"{key_prefix}-{version}-{key[::-1]}"
+
+
+def key_of_the_tenant(key: str, key_prefix: str, version: int) -> str:
+    return f"{key_prefix}:{tenant.get()}:{version}:{key}"
+
+
+class Site(str):
+    """A prefix, or a key, that is another one as soon as another site is served."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}-{tenant.get()}"
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
 
 
 def unchanged_key(key: str, key_prefix: str, version: int) -> str:
@@ -215,6 +236,45 @@ class DjangoContract(Backend):
         assert second.get("key", version=1) == 1
         second.delete("key")
         assert self.cache.get("key") == 1
+
+    def test_a_key_function_may_look_at_the_context(self) -> None:
+        path = f"{key_of_the_tenant.__module__}.key_of_the_tenant"
+        self.two_tenants(self.build(KEY_PREFIX=self.prefix, KEY_FUNCTION=path), "key")
+
+    def test_a_prefix_and_a_key_may_look_at_the_context(self) -> None:
+        self.two_tenants(self.build(KEY_PREFIX=Site(self.prefix)), "key")
+        self.two_tenants(self.cache, Site("site"))
+
+    def two_tenants(self, cache: LocMemCache | PyMemcacheCache, key: str) -> None:
+        cache.set(key, "of a")
+        found = cache.get_with_token(key)
+        assert found is not None
+        token = tenant.set("b")
+        try:
+            assert cache.get(key) is None
+            assert cache.get_many([key]) == {}
+            assert cache.get_with_token(key) is None
+            assert not cache.delete(key)
+            assert cache.add(key, "of b")
+            assert cache.get(key) == "of b"
+        finally:
+            tenant.reset(token)
+        assert cache.get(key) == "of a"
+
+    def test_what_is_equal_and_written_differently_is_another_key(self) -> None:
+        for number, (key, version) in enumerate(
+            [(1, 1), (True, 1), (1.0, 1), ("k", 1), ("k", True)]
+        ):
+            assert self.cache.get(key, version=version) is None  # type: ignore[arg-type]  # as hosts do
+            self.cache.set(key, number, version=version)  # type: ignore[arg-type]  # as hosts do
+
+    def test_a_prefix_and_a_version_that_are_changed_hold_from_then_on(self) -> None:
+        cache = self.build(KEY_PREFIX=self.prefix)
+        cache.set("key", 1)
+        cache.version = 2
+        assert cache.get("key") is None
+        cache.version, cache.key_prefix = 1, f"{self.prefix}-other"
+        assert cache.get("key") is None
 
     def test_incr_version_and_decr_version_move_the_value(self) -> None:
         self.cache.set("key", "value")

@@ -1,8 +1,10 @@
 """PyMemcacheCache keeps the contract on one memcached, and on a ring of three."""
 
 import pickle
+import zlib
 from typing import Any
 
+import pymemcache.serde
 import pytest
 from django.core.cache.backends.base import InvalidCacheKey
 from django.core.cache.backends.memcached import PyMemcacheCache as DjangoPyMemcacheCache
@@ -18,7 +20,10 @@ from tests.servers import MemcachedServer
 from tests.support.troubles import Troubles
 
 # pymemcache's and python-memcached's: pickle, integer, long, compressed, text, and none at all.
-FOREIGN_FLAGS = [0, 1, 2, 4, 8, 9, 16, 0xFFFF, 0xFFFFFFFF, BYTES + 100]
+FOREIGN_FLAGS = [0, 1, 2, 4, 8, 9, 16, 0xFFFF, 0xFFFFFFFF, BYTES + 1, BYTES + (100 << 16)]
+
+#: What a stock client reads with; Django's own backend has the first.
+STOCK_SERDES = [pymemcache.serde.pickle_serde, pymemcache.serde.compressed_serde]
 
 DAMAGED = [
     (TEXT, b"\xff\xfe"),
@@ -89,6 +94,43 @@ class MemcachedContract(ValuesContract, BulkContract, CompareAndSetContract, Dja
             assert stock.get("key") == value
             stock.close()
         assert self.cache.get("key", "miss") == "miss"
+
+    @pytest.mark.parametrize("serde", STOCK_SERDES, ids=lambda serde: type(serde).__name__)
+    def test_a_stock_client_reads_our_bytes_and_executes_none_of_them(self, serde: object) -> None:
+        values = {
+            "bytes": pickle.dumps(Bomb()),
+            "deflated": zlib.compress(b"text"),
+            "text": "ü",
+            "integer": 17,
+            "list": [1, "ü"],
+            "none": None,
+            "true": True,
+        }
+        self.cache.set_many(values)
+        made = {self.cache.make_key(key): key for key in values}
+        read = {}
+        for server in self.servers():
+            client = Client(server, serde=serde)
+            read.update(client.get_many(made))
+            client.close()
+        assert {made[key]: value for key, value in read.items()} == {
+            "bytes": pickle.dumps(Bomb()),
+            "deflated": zlib.compress(b"text"),
+            "text": "ü".encode(),
+            "integer": b"17",
+            "list": b'[1,"\\u00fc"]',
+            "none": b"null",
+            "true": b"true",
+        }
+
+    def test_djangos_own_backend_reads_our_bytes_and_executes_none_of_them(self) -> None:
+        self.cache.set_many({"bomb": pickle.dumps(Bomb()), "text": "ü"})
+        read = {}
+        for server in self.servers():
+            stock = DjangoPyMemcacheCache(server, {"KEY_PREFIX": self.prefix})
+            read.update(stock.get_many(["bomb", "text"]))
+            stock.close()
+        assert read == {"bomb": pickle.dumps(Bomb()), "text": "ü".encode()}
 
     def test_bytes_are_stored_as_they_are_under_djangos_key(self) -> None:
         self.cache.set("key", b"\x00payload", 100)

@@ -1,5 +1,6 @@
 """Which values a cache keeps, and how they come back."""
 
+import contextlib
 import datetime
 import decimal
 import enum
@@ -88,6 +89,46 @@ class ValuesContract(Backend):
             with pytest.raises(TypeError, match="cache"):
                 store()
         assert self.cache.get_many(["key", "token"]) == {"token": 1}
+
+    @pytest.mark.parametrize(
+        "value", [*REFUSED, 10**5_000, "\ud800"], ids=lambda v: type(v).__name__
+    )
+    def test_a_value_that_is_refused_leaves_nothing_that_passes_for_it(self, value: object) -> None:
+        for store in (
+            lambda: self.cache.set("key", value),
+            lambda: self.cache.set_or_raise("key", value),
+            lambda: self.cache.set_many({"key": value}),
+        ):
+            self.cache.set("key", "old")
+            with pytest.raises((TypeError, ValueError)):
+                store()
+            assert self.cache.get("key", "nothing") == "nothing"
+
+    @pytest.mark.parametrize("order", [["good", "bad"], ["bad", "good"]])
+    def test_a_batch_with_a_refused_value_is_stored_as_a_whole_or_not_at_all(
+        self, order: list[str]
+    ) -> None:
+        values = {"good": "new", "bad": object()}
+        self.cache.set_many({"good": "old", "bad": "old", "another": "old"})
+        with pytest.raises(TypeError, match="cache"):
+            self.cache.set_many({key: values[key] for key in order})
+        assert self.cache.get_many(["good", "bad", "another"]) == {"another": "old"}
+
+    def test_a_refused_value_changes_nothing_where_nothing_was_to_be_replaced(self) -> None:
+        self.cache.set("key", "old")
+        with pytest.raises(TypeError, match="cache"):
+            self.cache.add("key", object())
+        assert self.cache.get("key") == "old"
+
+    def test_an_update_of_a_session_that_is_refused_does_not_bring_back_the_old_one(self) -> None:
+        """As Django's ``cached_db`` does it: the database first, then the cache; errors logged."""
+        database: dict[str, object] = {"basket": 1}
+        self.cache.set("session", dict(database))
+        database = {"basket": 2, "at": datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)}
+        with contextlib.suppress(TypeError):
+            self.cache.set("session", dict(database))
+        loaded = self.cache.get("session") or database
+        assert loaded["basket"] == 2
 
     def test_the_refusal_says_what_to_do_instead(self) -> None:
         with pytest.raises(TypeError, match=r"builtins.tuple.*Give it bytes, str, int.*encode"):

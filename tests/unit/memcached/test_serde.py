@@ -49,14 +49,20 @@ def test_any_flags_and_bytes_are_a_value_or_foreign_and_never_an_error(
 
 def test_the_stored_form_of_each_type_is_pinned() -> None:
     """A cache outlives a release: change these only with new flags."""
-    assert encode(b"\x00b") == (0x0C0D0001, b"\x00b")
-    assert encode("ü") == (0x0C0D0002, b"\xc3\xbc")
-    assert encode(-17) == (0x0C0D0003, b"-17")
-    assert encode(None) == (0x0C0D0004, b"null")
-    assert encode(True) == (0x0C0D0004, b"true")
-    assert encode(1.5) == (0x0C0D0004, b"1.5")
-    assert encode([1, "ü"]) == (0x0C0D0004, b'[1,"\\u00fc"]')
-    assert encode({"a": {}}) == (0x0C0D0004, b'{"a":{}}')
+    assert encode(b"\x00b") == (0xC0D10000, b"\x00b")
+    assert encode("ü") == (0xC0D20000, b"\xc3\xbc")
+    assert encode(-17) == (0xC0D30000, b"-17")
+    assert encode(None) == (0xC0D40000, b"null")
+    assert encode(True) == (0xC0D40000, b"true")
+    assert encode(1.5) == (0xC0D40000, b"1.5")
+    assert encode([1, "ü"]) == (0xC0D40000, b'[1,"\\u00fc"]')
+    assert encode({"a": {}}) == (0xC0D40000, b'{"a":{}}')
+
+
+def test_no_flag_sets_a_bit_that_another_client_has_a_meaning_for() -> None:
+    """Of pymemcache, python-memcached, pylibmc (the low byte) and PHP's (the low half)."""
+    assert [flags & 0xFFFF for flags in (BYTES, TEXT, INTEGER, JSON)] == [0] * 4
+    assert len({BYTES, TEXT, INTEGER, JSON}) == 4
 
 
 def test_bytes_are_not_copied() -> None:
