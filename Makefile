@@ -138,12 +138,20 @@ chaos: $(VENV)/.development ## Break the running system on purpose, under traffi
 	@exec $(BIN)/python -m tools.chaos $(ARGS)
 
 .PHONY: quality
-quality: $(VENV)/.quality ## Look for mistakes: ruff, mypy, import contracts, bandit
+quality: $(VENV)/.quality $(VENV)/.docs ## Look for mistakes: ruff, mypy, import contracts, bandit, workflows
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/zizmor --offline --quiet .github
 	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml coordinator workers
+
+.PHONY: docs
+docs: $(VENV)/.docs ## Build the documentation site in var/docs; every warning is an error
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs var/docs $(ARGS)
+	@echo 'Built: var/docs/index.html'
 
 .PHONY: format
 format: $(VENV)/.quality ## Put every file into ruff's format
@@ -151,7 +159,7 @@ format: $(VENV)/.quality ## Put every file into ruff's format
 	@$(BIN)/ruff format
 
 # The order matters: each file keeps to what the ones before it have pinned.
-LOCKED := tools base development image simulator flower test quality bench
+LOCKED := tools base development image simulator flower test quality bench docs
 # `make lock UPGRADE=1` looks for newer versions; without it, what still fits stays.
 .PHONY: lock
 lock: $(VENV)/.tools ## Compile requirements/*.in to pinned, hashed files (UPGRADE=1 for newer)
@@ -196,7 +204,7 @@ $(VENV)/.tools: requirements/tools.txt | $(BIN)/python
 
 # uv takes seconds where pip takes a minute. Where it finds no way out (pip's settings, not uv's, may
 # name the mirror and its certificate), pip does the same.
-$(VENV)/.development $(VENV)/.test $(VENV)/.quality $(VENV)/.bench: $(VENV)/.%: requirements/%.txt $(VENV)/.tools
+$(VENV)/.development $(VENV)/.test $(VENV)/.quality $(VENV)/.bench $(VENV)/.docs: $(VENV)/.%: requirements/%.txt $(VENV)/.tools
 	@echo 'Installing $< ...'
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $< || $(PIP) -r $<
 	@touch $@
