@@ -13,6 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from coordinator.ledger.models import UNSETTLED, Change
+from coordinator.ledger.transactions import run_again
 
 #: What is returned, in the model's order: what settling asks of a change. Anything else is read
 #: when it is asked for.
@@ -48,6 +49,7 @@ _ON_SQLITE: Final = """
 )
 
 
+@run_again
 def claim(limit: int, claim_seconds: float) -> list[Change]:
     """Return up to `limit` unsettled changes that are due, hidden from other workers meanwhile.
 

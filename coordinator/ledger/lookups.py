@@ -1,4 +1,4 @@
-"""``__among``: an ``__in`` that costs the same for one value as for a thousand.
+"""``__among`` and ``__locked_among``: an ``__in`` that costs the same for one value as for many.
 
 ``__in`` makes a parameter of every value, and takes each through Django and the driver. PostgreSQL
 takes them as one array, SQLite as one text of JSON; on any other database this is ``__in``.
@@ -38,6 +38,34 @@ class Among(In):
         column, params = self.process_lhs(compiler, connection)
         among = f"{column} IN (SELECT value FROM json_each(%s))"  # noqa: S608  # a column of ours
         return among, [*params, one_parameter(self.rhs, connection.vendor)]
+
+
+@Field.register_lookup
+class LockedAmong(Among):
+    """``__among`` for rows that an UPDATE or DELETE is about to write: it locks them in order.
+
+    PostgreSQL locks the rows of a statement in whatever order its plan finds them, so two
+    statements over the same rows could each wait for the other. Each of them locks by the column's
+    value first, in one order everywhere. For a column with unique values; elsewhere the database
+    has one writer at a time, or this is ``__in``.
+    """
+
+    lookup_name = "locked_among"
+
+    def as_postgresql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
+    ) -> tuple[str, list[Any]]:
+        """Return the comparison with the rows of one array, each locked by then."""
+        column, params = self.process_lhs(compiler, connection)
+        field = self.lhs.output_field
+        table = connection.ops.quote_name(field.model._meta.db_table)  # noqa: SLF001  # public
+        name = connection.ops.quote_name(field.column)
+        # Materialized: its rows are found and locked once, before the statement looks at any.
+        locked = (
+            f"{column} IN (WITH locked AS MATERIALIZED (SELECT {name} FROM {table}"  # noqa: S608
+            f" WHERE {name} = ANY(%s) ORDER BY {name} FOR UPDATE) SELECT {name} FROM locked)"
+        )
+        return locked, [*params, one_parameter(self.rhs, connection.vendor)]
 
 
 def one_parameter(values: Sequence[Any], vendor: str) -> Any:

@@ -11,6 +11,7 @@ from django.db.models import CharField, Q, QuerySet, TextField
 from coordinator.core.resource import Standing
 from coordinator.ledger.lookups import one_parameter
 from coordinator.ledger.models import Ledgered
+from coordinator.ledger.transactions import run_again
 
 
 def standings_of(
@@ -32,7 +33,8 @@ def standings_of(
             cursor.execute(statement, [among])
             return {number: Standing(*standing) for number, *standing in cursor.fetchall()}
 
-    return standings
+    # Above READ COMMITTED, PostgreSQL may end a transaction that only reads as well.
+    return run_again(standings)
 
 
 _ONE_PARAMETER: Final = frozenset({"postgresql", "sqlite"})

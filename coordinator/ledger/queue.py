@@ -17,6 +17,7 @@ from django.utils import timezone
 from coordinator.ledger.claiming import claim
 from coordinator.ledger.models import UNSETTLED, Change, Outcome
 from coordinator.ledger.signals import ChangeEnded, changes_ended
+from coordinator.ledger.transactions import run_again
 
 __all__ = ["Backlog", "Ending", "backlog", "claim", "conclude", "retry"]
 
@@ -67,12 +68,18 @@ def conclude(endings: Iterable[tuple[Change, Ending]]) -> None:
         columns["claims"] = 0 if ending.tried else Greatest(F("claims") - 1, 0)
         # Whoever is late (its claim ran out, and somebody else took over; or an abandoned change is
         # to be tried again) finds another outcome than it knew, and leaves it as it is.
-        unmoved = Change.objects.filter(pk__among=[change.pk for change in changes], outcome=known)
-        if known:
-            unmoved = unmoved.filter(confirmed_at=None)
-        count = unmoved.update(**columns)
+        count = _write([change.pk for change in changes], known, columns)
         if ending.outcome and not known:
             _tell_ended(changes if count == len(changes) else _ended_at(changes, now), ending, now)
+
+
+@run_again
+def _write(changes: list[int], known: str, columns: dict[str, object]) -> int:
+    """Write `columns` to those of `changes` whose outcome is still `known`; return how many."""
+    unmoved = Change.objects.filter(pk__locked_among=changes, outcome=known)
+    if known:
+        unmoved = unmoved.filter(confirmed_at=None)
+    return unmoved.update(**columns)
 
 
 def _ended_at(changes: Iterable[Change], moment: datetime) -> list[Change]:
@@ -111,9 +118,10 @@ def backlog(at_most: int | None = None) -> Backlog:
     return Backlog(found["count"], age)
 
 
+@run_again
 def retry(changes: Iterable[int]) -> int:
     """Put abandoned changes (by id) back into the queue, due now; return how many."""
-    return Change.objects.filter(pk__in=list(changes), outcome=Outcome.ABANDONED).update(
+    return Change.objects.filter(pk__locked_among=list(changes), outcome=Outcome.ABANDONED).update(
         outcome="",
         reason="",
         ended_at=None,

@@ -17,6 +17,7 @@ from coordinator.errors import CoordinatorError
 from coordinator.ledger.models import Change, Ledgered, Outcome
 from coordinator.ledger.queries import rows
 from coordinator.ledger.signals import ChangeEnded, changes_ended, payment_state_changed
+from coordinator.ledger.transactions import run_again
 
 logger = logging.getLogger(__name__)
 
@@ -149,6 +150,7 @@ def record_observation(
     )
 
 
+@run_again
 def _transact(model: type[Ledgered], event: Event) -> Recorded:
     with transaction.atomic(durable=True):
         row = _locked(model, event)

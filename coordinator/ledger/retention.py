@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from coordinator.ledger.models import UNSETTLED, Change, Outcome
+from coordinator.ledger.transactions import run_again
 
 _BATCH = 1_000
 
@@ -27,4 +28,9 @@ def prune(days: float, batch: int = _BATCH) -> int:
         ids = list(old.values_list("pk", flat=True)[:batch])
         if not ids:
             return deleted
-        deleted += Change.objects.filter(pk__in=ids).delete()[0]
+        deleted += _delete(ids)
+
+
+@run_again
+def _delete(changes: list[int]) -> int:
+    return Change.objects.filter(pk__locked_among=changes).delete()[0]

@@ -85,9 +85,7 @@ def backfill(
         cache.clear_request_tier()
         chunk = _look(of, standings) if dry_run else _warm(of, standings)
         if not dry_run:
-            Watermark.objects.update_or_create(
-                name=selection.watermark, defaults={"position": after}
-            )
+            Watermark.reach(selection.watermark, position=after)
         yield chunk
         if rate is not None and not dry_run:
             clock.current().wait(max(0.0, chunk.loads / rate - (time.monotonic() - began)))

@@ -11,6 +11,7 @@ from coordinator.core.lease import Flight, Lease
 from coordinator.core.resource import Resource
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.models import Change, Ledgered, model_of
+from coordinator.ledger.transactions import run_again
 
 logger = logging.getLogger(__name__)
 
@@ -78,12 +79,13 @@ def _leased(of: Resource, identifier: str) -> Lease:
     raise StillLoading(f"{of.name}.{identifier}")
 
 
+@run_again
 def _from_ledger(model: type[Ledgered], identifier: str) -> int:
     with transaction.atomic(durable=True):
         row = model._default_manager.select_for_update().filter(number=identifier).first()
-        changes, _ = Change.objects.filter(
-            resource=model.resource_name, identifier=identifier
-        ).delete()
+        log = Change.objects.filter(resource=model.resource_name, identifier=identifier)
+        ids = list(log.values_list("pk", flat=True))
+        changes, _ = Change.objects.filter(pk__locked_among=ids).delete()
         if row is not None:
             revision = row.revision
             row.delete()

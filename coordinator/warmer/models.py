@@ -3,6 +3,8 @@
 from django.db import models
 from django.utils import timezone
 
+from coordinator.ledger.transactions import run_again
+
 
 class Switch(models.Model):
     """How one kill switch is thrown: the truth that the shared cache only carries."""
@@ -25,6 +27,12 @@ class Watermark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.reached_at or self.position}"
+
+    @classmethod
+    @run_again
+    def reach(cls, name: str, **columns: object) -> None:
+        """Set these columns of the watermark `name`, which is made if there is none."""
+        cls._default_manager.update_or_create(name=name, defaults=columns)
 
 
 class Finding(models.Model):

@@ -75,7 +75,7 @@ def reconcile(
                 done.recorded += 1
                 logger.warning("event.untold", extra={"event_id": event.event_id})
     if not done.failed and since is None:
-        Watermark.objects.update_or_create(name=watermark_name(of), defaults={"reached_at": began})
+        Watermark.reach(watermark_name(of), reached_at=began)
     return done
 
 

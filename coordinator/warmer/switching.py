@@ -7,6 +7,7 @@ from django.utils import timezone
 from coordinator.core import switches
 from coordinator.core.switches import POSITIONS, Switches
 from coordinator.errors import CoordinatorError
+from coordinator.ledger.transactions import run_again
 from coordinator.warmer.models import Switch
 
 logger = logging.getLogger(__name__)
@@ -26,11 +27,16 @@ def throw(name: str, position: str) -> bool:
     """
     if position not in POSITIONS.get(name, ()):
         raise UnknownSwitch(f"{name} {position}")
+    _record(name, position)
+    logger.warning("switch.thrown", extra={"switch": name, "position": position})
+    return publish()
+
+
+@run_again
+def _record(name: str, position: str) -> None:
     Switch.objects.update_or_create(
         name=name, defaults={"position": position, "changed_at": timezone.now()}
     )
-    logger.warning("switch.thrown", extra={"switch": name, "position": position})
-    return publish()
 
 
 def publish() -> bool:
