@@ -148,7 +148,7 @@ def test_workers_that_claim_and_conclude_beside_recording_meet_no_error() -> Non
             if (recorded := record(at=at, number=f"R-{number}")).change is not None
         ]
 
-    results = at_once([work, work, work, *[lambda n=n: tell(n) for n in range(3)]])  # type: ignore[misc]  # bound early
+    results = at_once([work, work, work, *[lambda n=n: tell(n) for n in range(3)]])
     assert not [one for one in results if isinstance(one, BaseException)]
     # A worker may find nothing for a moment while the others hold the last of them.
     results.append(work())
