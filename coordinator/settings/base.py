@@ -85,6 +85,8 @@ TEMPLATES = [
 JWT_PUBLIC_SIGNING_JWK_SET = env.str("JWT_PUBLIC_SIGNING_JWK_SET", "")
 JWT_ISSUER = env.str("JWT_ISSUER", "http://127.0.0.1:8000/oauth2")
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", "coordinator")
+# By how much the identity service's clock and ours may differ.
+JWT_LEEWAY_SECONDS = env.float("JWT_LEEWAY_SECONDS", 10, validate=environment.NOT_NEGATIVE)
 
 
 def jwt_auth(secret_key: str) -> dict[str, Any]:
@@ -95,8 +97,8 @@ def jwt_auth(secret_key: str) -> dict[str, Any]:
     return {
         "JWT_ALGORITHM": "HS256",
         "JWT_SECRET_KEY": secret_key or None,
-        # Never empty: without a key in this set, edx-drf-extensions (10.9) takes a token as
-        # verified whoever signed it, and doesn't go on to the secret key.
+        # Never empty: without a key in this set, edx-drf-extensions' own decoder (10.9), where
+        # another package calls it, takes a token as verified, no matter which key signed it.
         "JWT_PUBLIC_SIGNING_JWK_SET": JWT_PUBLIC_SIGNING_JWK_SET or symmetric_key_set(secret_key),
         "JWT_ISSUER": JWT_ISSUER,
         "JWT_AUDIENCE": JWT_AUDIENCE,
@@ -106,8 +108,8 @@ def jwt_auth(secret_key: str) -> dict[str, Any]:
         "JWT_AUTH_HEADER_PREFIX": "JWT",
         "JWT_VERIFY_EXPIRATION": True,
         "JWT_VERIFY_AUDIENCE": True,
-        "JWT_LEEWAY": 1,
-        "JWT_DECODE_HANDLER": "edx_rest_framework_extensions.auth.jwt.decoder.jwt_decode_handler",
+        "JWT_LEEWAY": JWT_LEEWAY_SECONDS,
+        "JWT_DECODE_HANDLER": "coordinator.web.tokens.verify",
     }
 
 
