@@ -8,7 +8,8 @@ from django.core.cache import caches  # noqa: TID251  # the peer is Django's cac
 from redis import Redis
 
 from bench import provider
-from coordinator.core import events, reading, resource
+from coordinator.core import events, resource
+from coordinator.core.read import read
 from workers.app import app
 
 #: When something happened in this process, by name, on the clock that all processes share.
@@ -32,7 +33,7 @@ def load_one(upstream_id: str) -> None:
 @app.task(name="bench.ask_ours")
 def ask_ours(number: str) -> None:
     """Read one payment."""
-    reading.read(resource.get("payment"), number)
+    read(resource.get("payment"), number)
 
 
 @app.task(name="bench.ask_django")

@@ -6,7 +6,8 @@ from django.core.cache import caches  # noqa: TID251  # the peer is Django's cac
 from django.http import HttpRequest, HttpResponse
 
 from bench import things
-from coordinator.core import reading, resource
+from coordinator.core import resource
+from coordinator.core.read import read
 from coordinator.payments.api.views import ReadView
 
 _BYTES = things.payload("BENCH-0", 600)
@@ -29,4 +30,4 @@ def stock_cache(request: HttpRequest, number: str) -> HttpResponse:  # noqa: ARG
 
 def our_cache(request: HttpRequest, number: str) -> HttpResponse:  # noqa: ARG001  # Django's view
     """Ask the cache once through a warm read."""
-    return HttpResponse(reading.read(resource.get("payment"), number).outcome.value)
+    return HttpResponse(read(resource.get("payment"), number).outcome.value)

@@ -14,7 +14,8 @@ from bench.relay import Relay
 from bench.site import Site, wait_until
 from bench.tasks import ask_django, ask_ours
 from bench.tokens import token
-from coordinator.core import cache, reading, resource
+from coordinator.core import cache, resource
+from coordinator.core.read import read
 from coordinator.ledger.recording import record_change
 from coordinator.payments.models import Payment
 
@@ -42,11 +43,11 @@ def _trips(site: Site, nodes: int) -> float:
         things.put_warm(of, names, 600)
         cache.clear_request_tier()
         # How the switches are thrown is asked once a second, whoever reads.
-        reading.read(of, names[0])
+        read(of, names[0])
         most = 0
         for name in names[1:]:
             before = sum(relay.round_trips for relay in relays)
-            reading.read(of, name)
+            read(of, name)
             most = max(most, sum(relay.round_trips for relay in relays) - before)
     return most
 

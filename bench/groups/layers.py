@@ -13,8 +13,9 @@ from bench.options import Options
 from bench.peers import raw
 from bench.rounds import Contestant, interleave
 from bench.site import Site
-from coordinator.core import cache, events, keys, pointer, reading, resource
+from coordinator.core import cache, events, keys, pointer, resource
 from coordinator.core.entry import decode
+from coordinator.core.read import read
 
 _THINGS = 500
 
@@ -90,7 +91,7 @@ def _read(names: Sequence[str]) -> Callable[[int], None]:
 
     def work(times: int) -> None:
         for name in islice(names, times):
-            reading.read(of, name)
+            read(of, name)
 
     return work
 

@@ -12,7 +12,8 @@ from bench.figures import Figure, at_most, compared
 from bench.options import Options
 from bench.rounds import Contestant, interleave
 from bench.site import ROOT, Site
-from coordinator.core import cache, keys, reading, resource
+from coordinator.core import cache, keys, resource
+from coordinator.core.read import read
 from coordinator.ledger.models import Change
 from coordinator.ledger.recording import record_change
 from coordinator.payments.models import Payment
@@ -88,15 +89,15 @@ def _costs(options: Options) -> dict[str, float]:
     serial = count(1)
     things.put_warm(of, names, 600)
 
-    def read(times: int) -> None:
+    def read_warm(times: int) -> None:
         for index in range(times):
-            reading.read(of, names[index % len(names)])
+            read(of, names[index % len(names)])
 
     def read_from_ledger(times: int) -> None:
         for index in range(times):
             name = names[index % len(names)]
             cache.clear(keys.pointer_key(of.name, name))
-            reading.read(of, name)
+            read(of, name)
 
     def record(times: int) -> None:
         for index in range(times):
@@ -113,7 +114,7 @@ def _costs(options: Options) -> dict[str, float]:
         )
 
     contestants = [
-        Contestant("a warm read", read, cache.clear_request_tier),
+        Contestant("a warm read", read_warm, cache.clear_request_tier),
         Contestant("a read whose pointer is gone", read_from_ledger, cache.clear_request_tier),
         Contestant("a change", record),
         Contestant("a settling page", settle, unsettle),

@@ -43,7 +43,8 @@ def _write(seen: deque[records.Read], write: Callable[[str], object]) -> None:
 def _read(
     names: Sequence[str], rate: float, stop: threading.Event, seen: deque[records.Read]
 ) -> None:
-    from coordinator.core import cache, reading, resource
+    from coordinator.core import cache, resource
+    from coordinator.core.read import Outcome, read
     from coordinator.errors import CoordinatorError
 
     of = resource.get("payment")
@@ -55,12 +56,12 @@ def _read(
         cache.clear_request_tier()
         began = monotonic()
         try:
-            lookup = reading.read(of, names[index])
+            lookup = read(of, names[index])
         except CoordinatorError:
             seen.append(records.Read(began, index, 0, records.FAILED))
             continue
         outcome = lookup.outcome.value
-        if lookup.outcome is reading.Outcome.MISS:
+        if lookup.outcome is Outcome.MISS:
             outcome = records.WAITED if lookup.collapsed else records.LOADED
         revision = 0 if lookup.entry is None else lookup.entry.revision
         seen.append(records.Read(began, index, revision, outcome))

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from itertools import islice
 
 from bench.rounds import Contestant
-from coordinator.core import cache, reading
+from coordinator.core import cache
+from coordinator.core.read import read
 from coordinator.core.resource import Resource
 
 COLD = "read(), request tier cold"
@@ -14,15 +15,15 @@ REMEMBERED = "read(), entry remembered in the request tier"
 def reads(of: Resource, names: Sequence[str]) -> list[Contestant]:
     """Return our contestants; `names` are warm, and different ones follow each other."""
 
-    def read(times: int) -> None:
+    def read_each(times: int) -> None:
         for name in islice(names, times):
-            reading.read(of, name)
+            read(of, name)
 
     def remember() -> None:
         cache.clear_request_tier()
-        read(len(names))
+        read_each(len(names))
 
     return [
-        Contestant(COLD, read, before=cache.clear_request_tier),
-        Contestant(REMEMBERED, read, before=remember),
+        Contestant(COLD, read_each, before=cache.clear_request_tier),
+        Contestant(REMEMBERED, read_each, before=remember),
     ]

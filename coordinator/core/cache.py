@@ -29,8 +29,8 @@ class Tokened(NamedTuple):
     token: object
 
 
-class Answer(NamedTuple):
-    """What the shared cache said to a multi-get: `found` by key, and whether it answered at all."""
+class Held(NamedTuple):
+    """What the cache holds of the keys of a multi-get, and whether the shared cache answered."""
 
     found: Mapping[str, object]
     reachable: bool
@@ -59,7 +59,7 @@ def _forget_backend(setting: str, **_: object) -> None:
 # -- entries: both tiers -----------------------------------------------------------------------
 
 
-def get_entries(keys: Iterable[str], *alongside: str) -> Answer:
+def get_entries(keys: Iterable[str], *alongside: str) -> Held:
     """Return what the tiers hold for `keys`, and what the shared cache holds for `alongside`.
 
     One round trip for all that the request tier does not remember. It answers as
@@ -76,13 +76,13 @@ def get_entries(keys: Iterable[str], *alongside: str) -> Answer:
         elif not forced:
             asked.append(key)
     if not asked:
-        return Answer(remembered, True)
+        return Held(remembered, True)
     found, reachable = get_shared(asked)
     only_shared = frozenset(alongside)
     for key, value in found.items():
         if key not in only_shared:
             remember(key, value)
-    return Answer({**found, **remembered}, reachable)
+    return Held({**found, **remembered}, reachable)
 
 
 def get_pair(pointer_key: str, entry_key: str) -> tuple[object, object]:
@@ -108,13 +108,13 @@ def get_pair(pointer_key: str, entry_key: str) -> tuple[object, object]:
     return found.get(pointer_key), entry
 
 
-def get_shared(keys: Iterable[str]) -> Answer:
+def get_shared(keys: Iterable[str]) -> Held:
     """Return what the shared cache holds now, past the request tier and without filling it."""
     try:
-        return Answer(_shared().get_many_or_raise(list(keys)), True)
+        return Held(_shared().get_many_or_raise(list(keys)), True)
     except CacheUnreachable:
         events.emit(events.CacheFailed("get_many"))
-        return Answer({}, False)
+        return Held({}, False)
 
 
 def remember(key: str, value: object) -> None:

@@ -21,19 +21,19 @@ ENCODING = 1
 _CHECKSUM_DIGITS = 16
 
 
-class EntryRefused(CoordinatorError):
+class EntryUnusable(CoordinatorError):
     """The bytes under this key are not an entry that this release may use."""
 
     permanent = True
 
 
-class EntryDamaged(EntryRefused):
+class EntryDamaged(EntryUnusable):
     """The bytes under this key are not what was stored there."""
 
     reason = "damaged"
 
 
-class EntryOfAnotherSchema(EntryRefused):
+class EntryOfAnotherSchema(EntryUnusable):
     """The entry under this key was written by a release with another schema or encoding."""
 
     reason = "schema"

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from coordinator.core.keys import NAME_PATTERN
+from coordinator.core import keys
+from coordinator.core.keys import NAME_PATTERN, EntryKey
 from coordinator.errors import CoordinatorError
 
 _NAME = re.compile(NAME_PATTERN)
@@ -137,6 +138,10 @@ class Resource:
     def standing(self, identifier: str) -> Standing | None:
         """Return what the ledger says of one, or None if it does not know it."""
         return self.standings([identifier]).get(identifier)
+
+    def entry_key(self, identifier: str, state: str) -> EntryKey:
+        """Return the name of the entry for this state; raise InvalidIdentifier."""
+        return keys.names(self.name, identifier, self.schema).entry_key(state)
 
 
 _registry: dict[str, Resource] = {}

@@ -7,13 +7,14 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from coordinator.core import cache, clock, filling
+from coordinator.core import cache, clock
+from coordinator.core.fill import WarmOutcome
+from coordinator.core.find import find_entries
 from coordinator.core.resource import Resource, Standing
-from coordinator.core.warming import WarmOutcome
 from coordinator.ledger.models import Ledgered, model_of
 from coordinator.ledger.queries import rows
-from coordinator.warmer import pace as patience
 from coordinator.warmer.models import Watermark
+from coordinator.warmer.pace import warm_within_budget
 
 _CHUNK = 200
 # How long one may take at the pace of the budget before what is left counts as failed.
@@ -92,13 +93,13 @@ def backfill(
 
 
 def _look(of: Resource, standings: dict[str, Standing]) -> Chunk:
-    hits = len(filling.find(of, standings).entries)
+    hits = len(find_entries(of, standings).entries)
     return Chunk(len(standings), hits, len(standings) - hits, 0)
 
 
 def _warm(of: Resource, standings: dict[str, Standing]) -> Chunk:
     until = clock.current().monotonic() + _CHUNK_SECONDS
-    warmed = patience.keep_warm(of, standings, cause="backfill", until=until).warmed
+    warmed = warm_within_budget(of, standings, cause="backfill", until=until).warmed
     outcomes = [one.outcome for one in warmed.values()]
     hits = outcomes.count(WarmOutcome.ALREADY)
     warm = hits + outcomes.count(WarmOutcome.WARMED)

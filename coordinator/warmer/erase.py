@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from coordinator.core import cache, clock, conf, filling, lease, pointer, resource
+from coordinator.core import cache, clock, conf, lease, pointer, resource
 from coordinator.core.lease import Flight, Lease
 from coordinator.core.resource import Resource
 from coordinator.errors import CoordinatorError
@@ -59,7 +59,7 @@ def erase(name: str, identifiers: list[str]) -> Iterator[Erased]:
             changes = _from_ledger(model, identifier)
             # The request tier too: an eager caller may have it in hand.
             cache.forget(
-                *(filling.key_of(of, identifier, state).cache_key for state in sorted(of.states))
+                *(of.entry_key(identifier, state).cache_key for state in sorted(of.states))
             )
         finally:
             held.release()

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from coordinator.core import clock, conf, resource, warming
+from coordinator.core import clock, conf, resource
 from coordinator.core.entry import CacheEntry
-from coordinator.core.filling import Fresh
+from coordinator.core.fill import Fresh, Warmed, WarmOutcome
 from coordinator.core.resource import Resource, Standing
-from coordinator.core.warming import WarmOutcome
+from coordinator.core.warm import warm
 from coordinator.ledger import queries
 from coordinator.ledger.models import model_of
-from coordinator.warmer import pace as patience
+from coordinator.warmer.pace import warm_within_budget
 
 logger = logging.getLogger(__name__)
 
@@ -61,13 +61,13 @@ def refill(name: str, before: str, seconds: float) -> Round:
     return done
 
 
-def refresh(name: str, identifier: str, loaded_at: float) -> warming.Warmed:
+def refresh(name: str, identifier: str, loaded_at: float) -> Warmed:
     """Load one entry again that a reader found due, unless somebody has by now."""
 
     def loaded_since(entry: CacheEntry) -> bool:
         return entry.loaded_at > loaded_at
 
-    return warming.warm(resource.get(name), identifier, cause="beat", fresh=loaded_since)
+    return warm(resource.get(name), identifier, cause="beat", fresh=loaded_since)
 
 
 def _keep(
@@ -80,7 +80,7 @@ def _keep(
     done = Round()
     until = clock.current().monotonic() + seconds
     for last, standings in chunks:
-        kept = patience.keep_warm(of, standings, cause="beat", until=until, fresh=fresh)
+        kept = warm_within_budget(of, standings, cause="beat", until=until, fresh=fresh)
         for one in kept.warmed.values():
             done.looked_at += 1
             done.outcomes[one.outcome.value] = done.outcomes.get(one.outcome.value, 0) + 1

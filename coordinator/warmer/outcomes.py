@@ -15,9 +15,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from coordinator.core import conf
+from coordinator.core.fill import Warmed, WarmOutcome
 from coordinator.core.pointer import Confirmation
 from coordinator.core.resource import Standing
-from coordinator.core.warming import Warmed, WarmOutcome
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.models import Change, Outcome, model_of
 from coordinator.ledger.queue import Ending

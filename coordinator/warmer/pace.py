@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from coordinator.core import clock, warming
-from coordinator.core.filling import Fresh
+from coordinator.core import clock
+from coordinator.core.fill import Fresh, Warmed
 from coordinator.core.resource import Resource, Standing
-from coordinator.core.warming import Warmed
+from coordinator.core.warm import keep_warm
 
 
 class Kept(NamedTuple):
@@ -16,7 +16,7 @@ class Kept(NamedTuple):
     all_tried: bool
 
 
-def keep_warm(
+def warm_within_budget(
     of: Resource,
     standings: Mapping[str, Standing],
     *,
@@ -24,7 +24,7 @@ def keep_warm(
     until: float,
     fresh: Fresh | None = None,
 ) -> Kept:
-    """Warm as `warming.keep_warm` does, and those once more that upstream was not asked for.
+    """Warm as `warm.keep_warm` does, and those once more that upstream was not asked for.
 
     Nobody waits for a beat's or a backfill's loads, so the budget refuses them at once when it is
     spent, and says when to come again: the same holds of a circuit that is open. That is waited for
@@ -32,7 +32,7 @@ def keep_warm(
     """
     warmed: dict[str, Warmed] = {}
     while True:
-        warmed |= warming.keep_warm(of, standings, cause=cause, fresh=fresh)
+        warmed |= keep_warm(of, standings, cause=cause, fresh=fresh)
         pauses = {name: pause for name in standings if (pause := _pause(warmed[name])) is not None}
         pause = max(pauses.values(), default=0.0)
         if not pauses or clock.current().monotonic() + pause >= until:

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from coordinator import correlation
-from coordinator.core import clock, loading, resource, warming
+from coordinator.core import clock, load, resource
 from coordinator.core.entry import CacheEntry
-from coordinator.core.filling import Fresh
+from coordinator.core.fill import Fresh, Warmed
 from coordinator.core.resource import Resource, Standing
-from coordinator.core.warming import Warmed
+from coordinator.core.warm import confirm, warm_many
 from coordinator.ledger import queue
 from coordinator.ledger.models import Change
 from coordinator.ledger.queue import Ending
@@ -152,7 +152,7 @@ def _settle(of: Resource, changes: Sequence[Change], until: float) -> list[tuple
         warmed: dict[str, Warmed] = {}
         for standings_of_kind, fresh in kinds:
             warmed |= _warm_in_time(of, standings_of_kind, until, fresh)
-        confirmations = warming.confirm(of, standings)
+        confirmations = confirm(of, standings)
     ended = []
     for change in changes:
         with correlation.bind(change.correlation_id):
@@ -169,10 +169,10 @@ def _warm_in_time(
     Nor the task's time limit, which would leave nothing written down of what was done.
     """
     warmed: dict[str, Warmed] = {}
-    for share in loading.shares(of, standings):
+    for share in load.batches(of, standings):
         if clock.current().monotonic() >= until:
             break
-        warmed |= warming.warm_many(of, share, cause="event", fresh=fresh)
+        warmed |= warm_many(of, share, cause="event", fresh=fresh)
     return warmed
 
 

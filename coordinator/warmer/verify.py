@@ -13,9 +13,11 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from coordinator.core import clock, events, filling, loading, resource, warming
+from coordinator.core import clock, events, load, resource
 from coordinator.core.entry import CacheEntry, etag_of
+from coordinator.core.find import find_entries
 from coordinator.core.resource import Loaded, Resource, Standing
+from coordinator.core.warm import warm
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.models import Ledgered, model_of
 from coordinator.ledger.recording import Observation, record_observation
@@ -42,8 +44,8 @@ def verify(name: str, sample: int, grace_seconds: float) -> Iterator[Verified]:
     """
     of = resource.get(name)
     standings = _sample(model_of(name), sample, grace_seconds)
-    entries = filling.find(of, standings).entries
-    for identifier, fetched in loading.fetch(of, standings, "beat"):
+    entries = find_entries(of, standings).entries
+    for identifier, fetched in load.fetch(of, standings, "beat"):
         standing = standings[identifier]
         one = _compare(of, identifier, standing, entries.get(identifier), fetched.result)
         events.emit(events.EntryVerified(name, identifier, one.result))
@@ -91,7 +93,7 @@ def _entry_differs(
     of: Resource, identifier: str, standing: Standing, entry: CacheEntry, loaded: Loaded
 ) -> Verified:
     since = clock.current().now()
-    warmed = warming.warm(of, identifier, cause="beat", fresh=lambda one: one.loaded_at >= since)
+    warmed = warm(of, identifier, cause="beat", fresh=lambda one: one.loaded_at >= since)
     differing = _differing_fields(entry.payload, loaded.payload)
     return _kept(
         of,

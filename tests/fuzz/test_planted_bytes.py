@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymemcache import Client
 
-from coordinator.core import cache, keys, reading
-from coordinator.core.reading import Outcome
+from coordinator.core import cache, keys
+from coordinator.core.read import Outcome, read
 from tests.fuzz.budget import Progress, share
 from tests.servers import MemcachedServer
 from tests.support.things import Things
@@ -85,7 +85,7 @@ def test_planted_bytes_are_neither_run_nor_served(
             cache.clear_request_tier()
             made = cache._shared().make_key(places[place])
             attacker.set(made, data, flags=flags, expire=2 if place == "lease" else 60)
-            lookup = reading.read(things.resource, "T-1")
+            lookup = read(things.resource, "T-1")
             assert lookup.outcome in (Outcome.HIT, Outcome.MISS)
             assert lookup.entry is not None
             assert lookup.entry.payload == good

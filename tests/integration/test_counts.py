@@ -18,7 +18,8 @@ from pytest_django import Settings
 
 from bench.relay import Relay
 from coordinator.celery import doorbell, tasks
-from coordinator.core import cache, reading, switches
+from coordinator.core import cache, switches
+from coordinator.core.read import Lookup, Outcome, read, read_many
 from coordinator.core.resource import Resource
 from coordinator.settings import caches
 from tests.integration.cache_servers import ring_servers
@@ -93,7 +94,7 @@ def ring_trips(
 def test_a_warm_read_takes_one_round_trip(trips: Trips, things: Things) -> None:
     things.warm("A")
     with trips.at_most(1):
-        assert reading.read(things.resource, "A").outcome is reading.Outcome.HIT
+        assert read(things.resource, "A").outcome is Outcome.HIT
     assert things.queries == []
 
 
@@ -101,9 +102,9 @@ def test_a_warm_read_of_an_entry_that_is_remembered_still_asks_for_the_pointer(
     trips: Trips, things: Things
 ) -> None:
     things.warm("A")
-    reading.read(things.resource, "A")
+    read(things.resource, "A")
     before = trips.count
-    assert reading.read(things.resource, "A").outcome is reading.Outcome.HIT
+    assert read(things.resource, "A").outcome is Outcome.HIT
     assert trips.count - before == 1
 
 
@@ -111,10 +112,10 @@ def test_a_warm_read_of_an_unlikely_state_takes_one_round_trip_once_it_is_known(
     trips: Trips, things: Things
 ) -> None:
     things.warm("A", "refunded")
-    reading.read(things.resource, "A")
+    read(things.resource, "A")
     cache.clear_request_tier()
     with trips.at_most(1):
-        reading.read(things.resource, "A")
+        read(things.resource, "A")
 
 
 def test_a_warm_read_on_a_ring_asks_no_more_than_two_nodes(
@@ -124,7 +125,7 @@ def test_a_warm_read_on_a_ring_asks_no_more_than_two_nodes(
         things.warm(f"A{number}")
     for number in range(20):
         with ring_trips.at_most(2):
-            assert reading.read(things.resource, f"A{number}").outcome is reading.Outcome.HIT
+            assert read(things.resource, f"A{number}").outcome is Outcome.HIT
 
 
 def test_a_hundred_warm_reads_at_once_take_one_round_trip(trips: Trips, things: Things) -> None:
@@ -132,8 +133,8 @@ def test_a_hundred_warm_reads_at_once_take_one_round_trip(trips: Trips, things: 
     for name in names:
         things.warm(name)
     with trips.at_most(1):
-        found = reading.read_many(things.resource, names)
-    assert {type(one) for one in found.values()} == {reading.Lookup}
+        found = read_many(things.resource, names)
+    assert {type(one) for one in found.values()} == {Lookup}
     assert things.queries == []
 
 
@@ -144,7 +145,7 @@ def test_a_hundred_warm_reads_at_once_ask_each_node_of_a_ring_once(
     for name in names:
         things.warm(name)
     with ring_trips.at_most(3):
-        reading.read_many(things.resource, names)
+        read_many(things.resource, names)
 
 
 def test_a_warm_read_leaves_nothing_behind(trips: Trips, things: Things) -> None:
@@ -152,7 +153,7 @@ def test_a_warm_read_leaves_nothing_behind(trips: Trips, things: Things) -> None
 
     def reads(times: int) -> None:
         for _ in range(times):
-            reading.read(things.resource, "A")
+            read(things.resource, "A")
             cache.clear_request_tier()
 
     # More than the counters keep before they count together.

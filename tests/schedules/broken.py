@@ -14,7 +14,7 @@ from unittest.mock import patch
 from edx_django_utils.cache import DEFAULT_REQUEST_CACHE
 
 from coordinator.celery import doorbell
-from coordinator.core import cache, conf, entry, filling, keys, pointer
+from coordinator.core import cache, conf, entry, fill, keys, pointer
 from coordinator.core.pointer import Absent, Confirmation, Current, Gap, Suspended
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.errors import CacheUnreachable
@@ -269,7 +269,7 @@ BREACHES: tuple[Breach, ...] = (
     ),
     Breach(
         "revision read after the load",
-        lambda: _on(filling, _keep=_keep_at_the_revision_after(filling._keep)),
+        lambda: _on(fill, _keep=_keep_at_the_revision_after(fill._keep)),
         ("content-only",),
     ),
     Breach(

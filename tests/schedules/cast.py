@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from coordinator.celery import tasks
-from coordinator.core import cache, keys, pointer, reading
-from coordinator.core.reading import Lookup
+from coordinator.core import cache, keys, pointer
+from coordinator.core.read import Lookup, read
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.recording import Recording, record_change
 from coordinator.payments.models import Payment
@@ -74,12 +74,12 @@ def reader(
 
     def body() -> None:
         for _ in range(reads):
-            read(world, number, lambda: reading.read(resource, number), name)
+            read_judged(world, number, lambda: read(resource, number), name)
 
     return world.actor(name, body, world.web if together else None)
 
 
-def read(world: World, number: str, ask: Callable[[], Lookup], name: str) -> None:
+def read_judged(world: World, number: str, ask: Callable[[], Lookup], name: str) -> None:
     """Read once, and let the judge say if the answer will do."""
     strict = world.judge.strict
     world.scheduler.step(

@@ -6,7 +6,7 @@ never at the project's decisions, so it can't share their mistakes.
 
 from dataclasses import dataclass, field
 
-from coordinator.core.reading import Lookup, Outcome
+from coordinator.core.read import Lookup, Outcome
 from coordinator.errors import CacheUnreachable, CoordinatorError
 from tests.schedules.upstream import Load, Upstream
 

@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 )
 
 from coordinator.celery import tasks
-from coordinator.core import cache, reading
-from coordinator.core.reading import Outcome
+from coordinator.core import cache
+from coordinator.core.read import Lookup, Outcome, read
 from coordinator.ledger import recording
 from coordinator.ledger.models import Change
 from coordinator.ledger.recording import record_change
@@ -164,9 +164,9 @@ class Events(RuleBasedStateMachine):
         self.world.freely("worker", act)
 
     def read(self) -> Outcome:
-        answers: list[reading.Lookup] = []
+        answers: list[Lookup] = []
         expected = self.world.judge.expect(N, "reader")
-        self.world.freely("reader", lambda: answers.append(reading.read(self.world.resource(), N)))
+        self.world.freely("reader", lambda: answers.append(read(self.world.resource(), N)))
         self.world.judge.answered(expected, answers[0])
         assert not self.world.judge.violations
         return answers[0].outcome

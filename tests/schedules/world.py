@@ -23,8 +23,8 @@ from django.utils import timezone
 from edx_django_utils.cache import utils as request_tier
 
 from coordinator.celery import doorbell, tasks
-from coordinator.core import cache, clock, conf, keys, lease, loading, reading, resource, switches
-from coordinator.core.lookup import Lookup
+from coordinator.core import cache, clock, conf, keys, lease, load, resource, switches
+from coordinator.core.read import Lookup, read
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.recording import record_change
@@ -107,8 +107,8 @@ class World:
         put(switches, "_memo", switches._Memo(switches.Switches(), float("inf")))
         put(keys, "names", self._names)
         put(endings, "of_trouble", self._unforeseen)
-        put(loading, "_unforeseen", self._unforeseen)
-        put(loading, "_pool", lambda pid, size: InTurn())
+        put(load, "_unforeseen", self._unforeseen)
+        put(load, "_pool", lambda pid, size: InTurn())
         put(lease, "_flights", {})
         put(lease, "_serial", lease._serial)
         put(doorbell, "_quiet_until", 0.0)
@@ -379,7 +379,7 @@ class World:
             expected = self.judge.expect(number, "whoever comes later")
             answer: Lookup | CoordinatorError
             try:
-                answer = reading.read(self.resource(), number)
+                answer = read(self.resource(), number)
             except CoordinatorError as error:
                 answer = error
             self.tell("in the end", f"got {self.judge.answered(expected, answer)}")

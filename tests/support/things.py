@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from coordinator.core import cache, pointer, reading
+from coordinator.core import cache, pointer
 from coordinator.core.entry import CacheEntry
 from coordinator.core.keys import EntryKey
 from coordinator.core.pointer import Current
+from coordinator.core.read import read
 from coordinator.core.resource import Resource, Standing
 from tests.support.upstream import OWNER, Upstream
 
@@ -78,7 +79,7 @@ class Things:
     def warm(self, identifier: str, state: str = "paid") -> CacheEntry:
         """Have it in this state, pointer and entry in the shared cache, and nothing remembered."""
         self.change(identifier, state)
-        lookup = reading.read(self.resource, identifier)
+        lookup = read(self.resource, identifier)
         assert lookup.entry is not None
         assert lookup.stored
         cache.clear_request_tier()

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from coordinator.core import clock, filling, resource
+from coordinator.core import clock, resource
+from coordinator.core.find import find_entries
 from coordinator.core.resource import Resource, Standing
 from coordinator.ledger.models import model_of
 
@@ -65,7 +66,7 @@ def measure() -> Warmth:
     reachable = True
     for of in resource.registered():
         standings = _sample(of)
-        found = filling.find(of, standings)
+        found = find_entries(of, standings)
         looked_at += len(standings)
         warm += len(found.entries)
         reachable = reachable and found.reachable

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.http import parse_etags
 
 from coordinator.core.entry import CacheEntry
-from coordinator.core.reading import Lookup, Outcome
+from coordinator.core.read import Lookup, Outcome
 
 CACHE_NAME: Final = "Coordinator"
 

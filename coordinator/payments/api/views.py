@@ -18,9 +18,9 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from coordinator.core import clock, reading, resource
+from coordinator.core import clock, resource
 from coordinator.core.keys import InvalidIdentifier, check_identifier
-from coordinator.core.reading import Lookup, Outcome
+from coordinator.core.read import Lookup, Outcome, read, read_many
 from coordinator.errors import CoordinatorError
 from coordinator.payments.api import answers, errors, history, schema
 from coordinator.payments.api.throttling import ReadThrottle
@@ -69,7 +69,7 @@ class PaymentView(ReadView):
     def get(self, request: Request, number: str) -> HttpResponse:
         """Return the payment's details, if it is the caller's or the caller is staff."""
         reader = reader_of(request)
-        lookup = reading.read(resource.get("payment"), number, allowed=reader.may_read)
+        lookup = read(resource.get("payment"), number, allowed=reader.may_read)
         if lookup.outcome in (Outcome.ABSENT, Outcome.DENIED) or lookup.entry is None:
             return problems.not_found()
         log_staff(reader, [lookup])
@@ -93,7 +93,7 @@ class PaymentsView(ReadView):
         if len(numbers) > MOST_NUMBERS:
             raise errors.BadQuery(f"At most {MOST_NUMBERS} numbers at once.")
         reader = reader_of(request)
-        found = reading.read_many(
+        found = read_many(
             resource.get("payment"), filter(_is_number, numbers), allowed=reader.may_read
         )
         lookups = {

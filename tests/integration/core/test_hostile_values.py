@@ -7,12 +7,13 @@ from contextlib import closing
 import pytest
 from pymemcache import Client
 
-from coordinator.core import cache, keys, pointer, warming
+from coordinator.core import cache, keys, pointer
+from coordinator.core.fill import WarmOutcome
 from coordinator.core.keys import InvalidIdentifier
 from coordinator.core.pointer import Confirmation, Current
-from coordinator.core.reading import Outcome, read
+from coordinator.core.read import Outcome, read
 from coordinator.core.resource import Loaded
-from coordinator.core.warming import WarmOutcome
+from coordinator.core.warm import confirm, warm
 from tests.servers import MemcachedServer
 from tests.support.things import Things
 from tests.support.upstream import OWNER, Upstream
@@ -109,7 +110,7 @@ def test_what_another_client_stored_under_our_keys_is_never_in_the_way(
     assert read(things.resource, "T-1").outcome is Outcome.HIT
     things.change("T-1", "open")
     assert things.pointer("T-1") == Current("open", 2)
-    assert warming.warm(things.resource, "T-1").outcome is WarmOutcome.WARMED
+    assert warm(things.resource, "T-1").outcome is WarmOutcome.WARMED
 
 
 def test_foreign_bytes_under_a_pointers_key_give_way_to_the_first_reader(
@@ -146,13 +147,13 @@ def test_foreign_bytes_confirm_a_pointer_as_nothing_would_and_mislead_no_reader(
     things.write("T-1", "paid")
     foreign_bytes(keys.pointer_key("thing", "T-1"))
     # Enough only for a change whose own suspension was acknowledged: these bytes came after it.
-    confirmed = warming.confirm(things.resource, dict(things.rows))
+    confirmed = confirm(things.resource, dict(things.rows))
     assert confirmed == {"T-1": Confirmation.NOTHING_THERE}
     lookup = read(things.resource, "T-1")
     assert lookup.entry is not None
     assert (lookup.entry.state, lookup.entry.revision) == ("paid", 2)
     # A reader has filled the gap meanwhile, and that confirms whatever had no acknowledgement.
-    confirmed = warming.confirm(things.resource, dict(things.rows))
+    confirmed = confirm(things.resource, dict(things.rows))
     assert confirmed == {"T-1": Confirmation.ADVANCED}
 
 
@@ -164,7 +165,7 @@ def test_a_payload_that_the_server_refuses_is_answered_and_never_taken_for_warm(
     lookup = read(things.resource, "T-1")
     assert (lookup.outcome, lookup.stored) == (Outcome.MISS, False)
     assert read(things.resource, "T-1").outcome is Outcome.MISS, "the request tier had it"
-    assert warming.warm(things.resource, "T-1").outcome is WarmOutcome.UNSTORED
+    assert warm(things.resource, "T-1").outcome is WarmOutcome.UNSTORED
 
 
 def test_a_refused_payload_does_not_bring_back_the_one_before_it(

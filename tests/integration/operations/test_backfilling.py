@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from django.core.management import CommandError, call_command
 
-from coordinator.core import cache, filling, resource
+from coordinator.core import cache, resource
+from coordinator.core.find import find_entries
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.errors import CoordinatorError
 from coordinator.payments.models import Payment
@@ -28,7 +29,7 @@ def warm_numbers(of: Resource) -> list[str]:
     """Return the numbers that the shared cache has an entry for."""
     cache.clear_request_tier()
     standings = of.standings([f"EDX-{number}" for number in range(1, 6)])
-    return sorted(filling.find(of, standings).entries)
+    return sorted(find_entries(of, standings).entries)
 
 
 def test_only_what_is_missing_is_loaded(payments: Resource, upstream: Upstream) -> None:

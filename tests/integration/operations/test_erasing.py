@@ -3,9 +3,9 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from coordinator.core import cache, filling, lease, reading
+from coordinator.core import cache, lease
 from coordinator.core.lease import Lease
-from coordinator.core.reading import Outcome
+from coordinator.core.read import Outcome, read
 from coordinator.core.resource import Resource
 from coordinator.ledger.models import Change
 from coordinator.payments.models import Payment
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("sqlite_ledger", "each_cache")
 
 def nothing_is_left(of: Resource, number: str) -> bool:
     """Return True if neither ledger, log nor cache knows this payment."""
-    keys = [filling.key_of(of, number, state).cache_key for state in of.states]
+    keys = [of.entry_key(number, state).cache_key for state in of.states]
     return (
         not Payment.objects.filter(number=number).exists()
         and not Change.objects.filter(identifier=number).exists()
@@ -36,13 +36,13 @@ def test_everything_that_is_kept_of_a_payment_goes(payments: Resource) -> None:
     settle()
     assert list(erase("payment", ["EDX-1"])) == [Erased("EDX-1", 2)]
     assert nothing_is_left(payments, "EDX-1")
-    assert reading.read(payments, "EDX-1").outcome is Outcome.ABSENT
+    assert read(payments, "EDX-1").outcome is Outcome.ABSENT
 
 
 def test_a_load_under_way_puts_nothing_back(payments: Resource, upstream: Upstream) -> None:
     record("processing", at=1)
     held = upstream.holds_back("EDX-1")
-    reader = Running(lambda: reading.read(payments, "EDX-1"))
+    reader = Running(lambda: read(payments, "EDX-1"))
     held.await_begin()
     eraser = Running(lambda: list(erase("payment", ["EDX-1"])))
     held.let_go()

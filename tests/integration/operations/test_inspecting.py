@@ -5,8 +5,8 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from coordinator.core import cache, filling, keys, lease, pointer
-from coordinator.core.inspecting import inspect
+from coordinator.core import cache, keys, lease, pointer
+from coordinator.core.inspect import inspect
 from coordinator.core.lease import Lease
 from coordinator.core.resource import Resource
 from tests.support.payments import record
@@ -46,7 +46,7 @@ def test_a_suspended_a_damaged_and_a_missing_pointer_say_what_they_mean(
 
 
 def test_damaged_bytes_are_told_from_entries(payments: Resource) -> None:
-    key = filling.key_of(payments, "EDX-1", "canceled").cache_key
+    key = payments.entry_key("EDX-1", "canceled").cache_key
     cache.put(key, b"garbage", 60)
     refused = {one.name: one.refused for one in inspect(payments, "EDX-1", 2).entries if one.there}
     assert refused["payment.EDX-1.canceled"] == "damaged"

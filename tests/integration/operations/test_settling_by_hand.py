@@ -8,8 +8,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from coordinator.core import reading
-from coordinator.core.reading import Outcome
+from coordinator.core.read import Outcome, read
 from coordinator.core.resource import Resource
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.models import Change
@@ -54,7 +53,7 @@ def test_settling_once_settles_one_page_and_says_what_is_left(
     call_command("settle", "--once")
     assert "3 warmed. 2 unsettled" in capsys.readouterr().out
     assert len(upstream.calls) == 3
-    assert reading.read(payments, "EDX-1").outcome is Outcome.HIT
+    assert read(payments, "EDX-1").outcome is Outcome.HIT
 
 
 def test_settling_until_nothing_is_due_takes_page_after_page(

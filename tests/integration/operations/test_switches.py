@@ -4,8 +4,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from coordinator.celery import tasks
-from coordinator.core import cache, reading, switches
-from coordinator.core.reading import Outcome
+from coordinator.core import cache, switches
+from coordinator.core.read import Outcome, read
 from coordinator.core.resource import Resource
 from coordinator.ledger.models import Change
 from coordinator.warmer import switching
@@ -36,11 +36,11 @@ def test_bypassing_reads_ask_upstream_each_time_and_store_nothing(
     record("processing", at=1)
     switching.throw("reads", "bypass")
     for _ in range(2):
-        lookup = reading.read(payments, "EDX-1")
+        lookup = read(payments, "EDX-1")
         assert (lookup.outcome, lookup.stored) == (Outcome.MISS, False)
     assert upstream.calls == ["EDX-1", "EDX-1"]
     switching.throw("reads", "cache")
-    assert reading.read(payments, "EDX-1").stored
+    assert read(payments, "EDX-1").stored
 
 
 def test_a_stranger_is_refused_while_reads_bypass_and_costs_no_load(
@@ -48,9 +48,9 @@ def test_a_stranger_is_refused_while_reads_bypass_and_costs_no_load(
 ) -> None:
     record("processing", at=1)
     switching.throw("reads", "bypass")
-    lookup = reading.read(payments, "EDX-1", allowed=lambda _owner: False)
+    lookup = read(payments, "EDX-1", allowed=lambda _owner: False)
     assert lookup.outcome is Outcome.DENIED
-    assert reading.read(payments, "EDX-404").outcome is Outcome.ABSENT
+    assert read(payments, "EDX-404").outcome is Outcome.ABSENT
     assert upstream.calls == []
 
 
@@ -97,4 +97,4 @@ def test_a_settled_read_is_warm_with_the_switches_as_they_come(
 ) -> None:
     record("processing", at=1)
     settle()
-    assert reading.read(payments, "EDX-1").outcome is Outcome.HIT
+    assert read(payments, "EDX-1").outcome is Outcome.HIT

@@ -7,7 +7,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from coordinator.core import cache, events, filling, reading
+from coordinator.core import cache, events
+from coordinator.core.read import read
 from coordinator.core.resource import Loaded, Resource
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.models import Change
@@ -40,7 +41,7 @@ def test_an_entry_that_says_what_upstream_says_is_a_match() -> None:
 
 
 def test_an_entry_that_is_not_there_is_missing_and_no_mismatch(payments: Resource) -> None:
-    cache.forget(filling.key_of(payments, "EDX-1", "processing").cache_key)
+    cache.forget(payments.entry_key("EDX-1", "processing").cache_key)
     assert verified().result == "missing"
 
 
@@ -50,7 +51,7 @@ def test_an_entry_that_differs_is_loaded_anew_and_kept_as_evidence_without_paylo
     payload = b'{"number":"EDX-1","state":"processing","amount":2}'
     upstream.says("EDX-1", Loaded(payload, "processing", OWNER))
     assert verified() == Verified("EDX-1", "mismatch", "entry", ("amount",), repaired=True)
-    lookup = reading.read(payments, "EDX-1")
+    lookup = read(payments, "EDX-1")
     assert lookup.entry is not None
     assert lookup.entry.payload == payload
     finding = Finding.objects.get()

@@ -19,11 +19,12 @@ def main(prefix: str, number: str, threads: int) -> None:
     django.setup()
     default = dict(settings.CACHES["default"])
     settings.CACHES = {"default": {**default, "KEY_PREFIX": prefix}}
-    from coordinator.core import reading, resource
+    from coordinator.core import resource
+    from coordinator.core.read import read
 
-    def read(_thread: int) -> str:
+    def read_once(_thread: int) -> str:
         try:
-            lookup = reading.read(resource.get("payment"), number)
+            lookup = read(resource.get("payment"), number)
         finally:
             connections.close_all()
         return "loaded" if lookup.stored else "collapsed" if lookup.collapsed else "hit"
@@ -32,7 +33,7 @@ def main(prefix: str, number: str, threads: int) -> None:
     sys.stdout.flush()
     sys.stdin.readline()
     with ThreadPoolExecutor(threads) as pool:
-        outcomes = Counter(pool.map(read, range(threads)))
+        outcomes = Counter(pool.map(read_once, range(threads)))
     sys.stdout.write(json.dumps(outcomes) + "\n")
 
 

@@ -11,7 +11,8 @@ from pytest_django import Settings
 
 from coordinator.celery import beats as schedule
 from coordinator.celery import tasks
-from coordinator.core import cache, filling
+from coordinator.core import cache
+from coordinator.core.find import find_entries
 from coordinator.core.resource import Resource
 from coordinator.settings import caches
 from tests.integration.cache_servers import becomes_true, server
@@ -115,7 +116,7 @@ def test_a_restarted_memcached_is_noticed_and_refilled_and_loads_nothing_twice(
 
     cache.clear_request_tier()
     standings = payments.standings(numbers)
-    assert set(filling.find(payments, standings).entries) == set(numbers)
+    assert set(find_entries(payments, standings).entries) == set(numbers)
     assert sorted(upstream.calls) == sorted(numbers * 2)
     tasks.watch.run()
     assert len(upstream.calls) == 10, "one loss is noticed once"

@@ -7,8 +7,9 @@ from threading import Event
 
 import pytest
 
-from coordinator.core import cache, clock, pointer, reading
+from coordinator.core import cache, clock, pointer
 from coordinator.core.pointer import Suspended
+from coordinator.core.read import read
 from coordinator.core.resource import Resource, Standing
 from coordinator.ledger import recording
 from tests.support.payments import payment, record
@@ -52,7 +53,7 @@ def test_a_reader_that_is_ahead_leaves_a_suspension_alone(payments: Resource) ->
     record("processing", at=1)
     assert pointer.suspend("payment", "EDX-1", 2)
     with ahead():
-        assert reading.read(payments, "EDX-1").entry is not None
+        assert read(payments, "EDX-1").entry is not None
     assert current() == Suspended(2)
 
 
@@ -94,6 +95,6 @@ def test_nobody_reads_the_past_because_a_reader_was_ahead(
         record("succeeded", at=2)
     assert payment().revision == 2
     cache.clear_request_tier()
-    entry = reading.read(payments, "EDX-1").entry
+    entry = read(payments, "EDX-1").entry
     assert entry is not None
     assert entry.revision == 2

@@ -8,8 +8,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from coordinator.celery import receivers, tasks
-from coordinator.core import cache, events, filling, reading
+from coordinator.core import cache, events
 from coordinator.core.entry import CacheEntry
+from coordinator.core.find import find_entries
+from coordinator.core.read import read
 from coordinator.core.resource import Resource
 from coordinator.payments.models import Payment
 from coordinator.warmer import cache_loss as recovery
@@ -25,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("sqlite_ledger", "each_cache")
 def entry_of(of: Resource, number: str = "EDX-1") -> CacheEntry | None:
     """Return the entry that the shared cache has now."""
     cache.clear_request_tier()
-    return filling.find(of, of.standings([number])).entries.get(number)
+    return find_entries(of, of.standings([number])).entries.get(number)
 
 
 def at_rest(number: str) -> None:
@@ -83,7 +85,7 @@ def test_a_round_without_time_says_where_to_go_on_and_misses_nobody(
 def test_two_beats_by_mistake_make_one_round(payments: Resource, upstream: Upstream) -> None:
     record("processing", at=1)
     tasks.warm_open()
-    cache.forget(filling.key_of(payments, "EDX-1", "processing").cache_key)
+    cache.forget(payments.entry_key("EDX-1", "processing").cache_key)
     tasks.warm_open()
     assert upstream.calls == ["EDX-1"]
 
@@ -154,13 +156,13 @@ def test_a_due_entry_is_refreshed_by_one_task_while_readers_keep_the_present_one
     settle()
     present = entry_of(payments)
     assert present is not None
-    reading.read(payments, "EDX-1")
+    read(payments, "EDX-1")
     assert sent == []
     # The pointer has run out by then; the entry has not.
     manual_clock.moved = present.refresh_after - manual_clock.now() + 1
     for _ in range(3):
         cache.clear_request_tier()
-        assert reading.read(payments, "EDX-1").entry == present
+        assert read(payments, "EDX-1").entry == present
     assert len(sent) == 1
     tasks.warm_due(**sent[0])
     refreshed = entry_of(payments)

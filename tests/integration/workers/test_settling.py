@@ -6,9 +6,10 @@ import pytest
 from pytest_django import Settings
 
 from coordinator import correlation
-from coordinator.core import cache, keys, pointer, reading
+from coordinator.core import cache, keys, pointer
 from coordinator.core.pointer import Current
-from coordinator.core.reading import Outcome as ReadOutcome
+from coordinator.core.read import Outcome as ReadOutcome
+from coordinator.core.read import read
 from coordinator.core.resource import Loaded, Resource
 from coordinator.errors import CoordinatorError
 from coordinator.ledger import queue
@@ -52,7 +53,7 @@ def test_a_change_ends_warmed_and_the_next_reader_finds_it(
     assert page == Page(claimed=1, full=False, endings={"warmed": 1})
     assert (change(recorded).outcome, change(recorded).settled) == ("warmed", True)
     assert pointer.look("payment", ["EDX-1"])["EDX-1"] == Current("processing", 1)
-    lookup = reading.read(payments, "EDX-1")
+    lookup = read(payments, "EDX-1")
     assert (lookup.outcome, lookup.from_ledger) == (ReadOutcome.HIT, False)
     assert upstream.calls == ["EDX-1"]
 
@@ -61,7 +62,7 @@ def test_what_a_reader_has_loaded_already_is_not_loaded_again(
     payments: Resource, upstream: Upstream
 ) -> None:
     record("processing", at=1)
-    reading.read(payments, "EDX-1")
+    read(payments, "EDX-1")
     assert settle().endings == {"warmed": 1}
     assert upstream.calls == ["EDX-1"]
 
@@ -105,7 +106,7 @@ def test_an_event_that_arrives_while_its_payment_is_being_warmed_is_not_swallowe
     assert settle().endings == {"warmed": 1}
     assert states() == {"warmed": 2}
     assert upstream.calls == ["EDX-1", "EDX-1"]
-    lookup = reading.read(payments, "EDX-1")
+    lookup = read(payments, "EDX-1")
     assert (lookup.outcome, lookup.entry_name) == (ReadOutcome.HIT, "payment.EDX-1.succeeded")
 
 
@@ -228,7 +229,7 @@ def test_a_failure_that_retrying_cannot_cure_is_abandoned_loudly_and_harmlessly(
     assert (change(recorded).reason, change(recorded).settled) == ("upstream_rejected", True)
     errors = [line.message for line in caplog.records if line.levelno >= logging.ERROR]
     assert errors == ["change.abandoned"]
-    assert reading.read(payments, "EDX-1").stored, "a reader loads it cold"
+    assert read(payments, "EDX-1").stored, "a reader loads it cold"
 
 
 def test_a_change_is_abandoned_when_its_attempts_are_used_up(

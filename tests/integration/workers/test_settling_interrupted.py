@@ -3,7 +3,7 @@
 import pytest
 from pytest_django import Settings
 
-from coordinator.core import loading
+from coordinator.core import load
 from coordinator.ledger import queue
 from coordinator.ledger.models import Change
 from tests.support.payments import change, record
@@ -89,7 +89,7 @@ def test_what_there_was_no_time_for_stays_suspected(
     for _ in range(3):
         dies_over_its_page()
     with monkeypatch.context() as patched:
-        patched.setattr(loading, "shares", lambda *_: [])
+        patched.setattr(load, "batches", lambda *_: [])
         assert settle_again().endings == {"postponed": 1}
     assert (change(recorded).reason, change(recorded).claims) == ("not tried", 3)
 

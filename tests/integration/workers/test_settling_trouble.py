@@ -8,8 +8,9 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from pytest_django import Settings
 
-from coordinator.core import cache, keys, pointer, reading, resource
+from coordinator.core import cache, keys, pointer, resource
 from coordinator.core.pointer import Current
+from coordinator.core.read import read
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.ledger.models import Change
 from coordinator.ledger.recording import Observation
@@ -166,7 +167,7 @@ def test_a_reader_that_seeds_the_pointer_lets_it_be_confirmed(
         recorded = record("processing", at=1)
     settle()
     assert not change(recorded).settled
-    reading.read(payments, "EDX-1")
+    read(payments, "EDX-1")
     settle_again()
     assert change(recorded).settled
 

@@ -5,8 +5,7 @@ import logging
 import pytest
 from pytest_django import Settings
 
-from coordinator.core import reading
-from coordinator.core.reading import Outcome
+from coordinator.core.read import Outcome, read
 from coordinator.core.resource import Loaded, Resource
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.models import Change
@@ -36,7 +35,7 @@ def test_an_upstream_that_lags_is_asked_again_a_little_later(
     assert page.again_in_seconds <= 0.5
     assert change(recorded).reason == "upstream lags"
     assert settle_again().endings == {"warmed": 1}
-    lookup = reading.read(payments, "EDX-1")
+    lookup = read(payments, "EDX-1")
     assert (lookup.outcome, lookup.entry_name) == (Outcome.HIT, "payment.EDX-1.succeeded")
 
 
@@ -116,7 +115,7 @@ def test_an_upstream_that_says_so_in_the_end_is_right_and_the_ledger_is_told(
     assert (row.state, row.revision, row.occurred_at) == ("canceled", 2, moment(3))
     assert settle_again().endings == {"warmed": 1}
     assert states() == {"superseded": 1, "warmed": 1}
-    lookup = reading.read(payments, "EDX-1")
+    lookup = read(payments, "EDX-1")
     assert (lookup.outcome, lookup.entry_name) == (Outcome.HIT, "payment.EDX-1.canceled")
 
 
@@ -268,7 +267,7 @@ def test_a_tie_is_confirmed_against_upstream_even_if_a_reader_has_warmed_it(
         return Loaded(said.payload, said.state, said.owner, observation=seen)
 
     upstream._always["EDX-1"] = truth
-    assert reading.read(payments, "EDX-1").stored
+    assert read(payments, "EDX-1").stored
     settle()
     assert payment().amount_refunded == 100, "it may lag: it is asked again"
     recorded_before(seconds=31)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from xxhash import xxh3_64_hexdigest
 
 from coordinator.core import entry
-from coordinator.core.entry import CacheEntry, EntryDamaged, EntryOfAnotherSchema, EntryRefused
+from coordinator.core.entry import CacheEntry, EntryDamaged, EntryOfAnotherSchema, EntryUnusable
 from coordinator.core.keys import EntryKey
 
 KEY = EntryKey("payment", "EDX-1001", "succeeded")
@@ -94,7 +94,7 @@ def test_an_entry_that_was_cut_off_anywhere_is_damage() -> None:
 
 @given(st.binary() | st.binary().map(sealed) | st.text() | st.integers() | st.none())
 def test_foreign_values_are_refused_and_nothing_else_is_raised(data: object) -> None:
-    with pytest.raises(EntryRefused):
+    with pytest.raises(EntryUnusable):
         entry.decode(data, KEY)
 
 
@@ -111,7 +111,7 @@ def test_foreign_values_are_refused_and_nothing_else_is_raised(data: object) -> 
     ],
 )
 def test_nonsense_with_an_intact_checksum_is_refused(body: bytes) -> None:
-    with pytest.raises(EntryRefused):
+    with pytest.raises(EntryUnusable):
         entry.decode(sealed(body), KEY)
 
 

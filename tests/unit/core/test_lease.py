@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from coordinator.core import cache, events, keys, lease, storing
+from coordinator.core import cache, events, fill, keys, lease
 from coordinator.core.entry import CacheEntry
+from coordinator.core.fill import WarmOutcome
 from coordinator.core.lease import Flight, Lease
-from coordinator.core.storing import StoreResult
 from coordinator.errors import CoordinatorError
 from tests.support.things import Things
 from tests.support.threads import at_once
@@ -183,9 +183,9 @@ def test_a_holder_that_outlives_its_lease_cannot_store_over_something_newer(
     successor = taken(2)
     newer = an_entry(things, revision=2, loaded_at=90.0)
     key = things.key("T-1", "paid")
-    assert storing.store(key, newer, 0.0) is StoreResult.STORED
+    assert fill.store(key, newer, 0.0) is WarmOutcome.WARMED
     successor.release(newer)
-    assert storing.store(key, late, 0.0) is StoreResult.NEWER_THERE
+    assert fill.store(key, late, 0.0) is WarmOutcome.ALREADY
     outlived.release(late)
 
 

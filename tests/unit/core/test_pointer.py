@@ -8,8 +8,9 @@ from edx_django_utils.cache import DEFAULT_REQUEST_CACHE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.core import cache, events, keys, pointer, reading
+from coordinator.core import cache, events, keys, pointer
 from coordinator.core.pointer import Absent, Confirmation, Current, Pointer, Suspended
+from coordinator.core.read import read
 from coordinator.core.resource import Standing
 from tests.support.clocks import ManualClock
 from tests.support.things import Things
@@ -333,7 +334,7 @@ def test_a_write_that_a_hung_server_carried_out_late_is_not_believed(
     manual_clock.moved = 33
     # The server comes to what was sent to it long ago, and counts its timeout from now.
     cache.put(KEY, late, 30)
-    lookup = reading.read(things.resource, "T-1")
+    lookup = read(things.resource, "T-1")
     assert lookup.entry is not None
     assert (lookup.entry.state, lookup.from_ledger) == ("refunded", True)
     assert things.pointer("T-1") == Current("refunded", 2)

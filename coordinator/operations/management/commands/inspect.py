@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from coordinator.core import clock
-from coordinator.core.inspecting import Inspected, inspect
+from coordinator.core.inspect import Inspected, inspect
 from coordinator.core.resource import Standing
 from coordinator.ledger.models import Change
 from coordinator.operations import terminal

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from edx_django_utils.cache import DEFAULT_REQUEST_CACHE
 
 from coordinator.core import cache, keys, pointer
-from coordinator.core.looking import look
+from coordinator.core.find import find
 from coordinator.core.pointer import Current, Suspended
-from coordinator.core.reading import Outcome, read
+from coordinator.core.read import Outcome, read
 from coordinator.core.resource import Loaded, Standing
 from tests.support.things import Things
 from tests.support.upstream import OWNER, Upstream
@@ -68,7 +68,7 @@ def test_a_reader_that_was_held_up_seeds_nothing(things: Things) -> None:
         return found
 
     object.__setattr__(things.resource, "standings", slowly)
-    look(things.resource, ["T-1"])
+    find(things.resource, ["T-1"])
     assert things.pointer("T-1") is None
 
 

@@ -1,8 +1,8 @@
-"""Inspects: everything that the cache knows of one thing, for whoever asks why."""
+"""Inspects everything that the cache holds of one thing: for an operator who asks why."""
 
 from dataclasses import dataclass
 
-from coordinator.core import cache, clock, entry, filling, keys, pointer
+from coordinator.core import cache, clock, entry, keys, pointer
 from coordinator.core.entry import CacheEntry
 from coordinator.core.pointer import Absent, Current, Pointer, Suspended
 from coordinator.core.resource import Resource
@@ -59,7 +59,7 @@ def inspect(resource: Resource, identifier: str, revision: int | None) -> Inspec
     keys.check_identifier(identifier)
     pointer_key = keys.pointer_key(resource.name, identifier)
     lease_key = keys.lease_key(resource.name, identifier, resource.schema)
-    entry_keys = [filling.key_of(resource, identifier, state) for state in sorted(resource.states)]
+    entry_keys = [resource.entry_key(identifier, state) for state in sorted(resource.states)]
     found, reachable = cache.get_shared(
         [pointer_key, lease_key, *(key.cache_key for key in entry_keys)]
     )
@@ -78,12 +78,12 @@ def inspect(resource: Resource, identifier: str, revision: int | None) -> Inspec
 
 def _inspected(key: keys.EntryKey, data: object, revision: int | None) -> InspectedEntry:
     if data is None:
-        return InspectedEntry(str(key), key.cache_key)
+        return InspectedEntry(key.name, key.cache_key)
     try:
         there = entry.decode(data, key)
-    except entry.EntryRefused as refused:
-        return InspectedEntry(str(key), key.cache_key, refused=refused.reason)
+    except entry.EntryUnusable as unusable:
+        return InspectedEntry(key.name, key.cache_key, refused=unusable.reason)
     if revision is None:
-        return InspectedEntry(str(key), key.cache_key, there, "not in the ledger")
+        return InspectedEntry(key.name, key.cache_key, there, "not in the ledger")
     reason = there.unfit(revision, clock.current().now())
-    return InspectedEntry(str(key), key.cache_key, there, reason, usable=not reason)
+    return InspectedEntry(key.name, key.cache_key, there, reason, usable=not reason)

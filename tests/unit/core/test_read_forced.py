@@ -4,7 +4,7 @@ from edx_django_utils.cache import DEFAULT_REQUEST_CACHE
 from edx_django_utils.cache.utils import SHOULD_FORCE_CACHE_MISS_KEY
 
 from coordinator.core import cache, keys
-from coordinator.core.reading import Outcome, read
+from coordinator.core.read import Outcome, read
 from tests.support.clocks import ManualClock
 from tests.support.things import Things
 from tests.support.upstream import Upstream

@@ -1,8 +1,8 @@
-"""Asks upstream: one at a time in the caller's thread, many in bulk or on a pool of threads.
+"""Loads from upstream: one in the caller's thread, many in bulk or on a pool of threads.
 
 Threads, because a load waits for the network: they kept up with 64 concurrent calls to a slow
-upstream in measurements. What goes wrong becomes a value here, so that one payment's trouble never
-reaches its neighbours.
+upstream in measurements. An error becomes a value here, so that one identifier's trouble never
+reaches the others.
 """
 
 import os
@@ -20,7 +20,7 @@ from coordinator.errors import CoordinatorError
 
 
 class LoadFailed(CoordinatorError):
-    """Loading raised something unforeseen: a bug here, or a payload nobody imagined."""
+    """Loading raised something unforeseen: a bug here, or a payload of an unforeseen shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +32,18 @@ class Fetched:
     seconds: float
 
 
-def shares(
+def batches(
     resource: Resource, standings: Mapping[str, Standing]
 ) -> Iterator[Mapping[str, Standing]]:
-    """Yield `standings` in shares that can be loaded in the time of one upstream call.
+    """Yield `standings` in batches that can be loaded in the time of one upstream call.
 
-    A lease is held while its share is loaded. Waiting in a queue with it, a load would outlive the
-    lease, and readers of what nobody is loading yet would wait in vain.
+    The leases of a batch are held while it is loaded. A load that waited in a queue would outlive
+    its lease, and its readers would wait for a load that has not begun.
     """
     size = int(conf.number("LOAD_CONCURRENCY")) if resource.load_many is None else len(standings)
     names = iter(standings)
-    while share := list(islice(names, size)):
-        yield {name: standings[name] for name in share}
+    while batch := list(islice(names, size)):
+        yield {name: standings[name] for name in batch}
 
 
 def fetch(
@@ -51,7 +51,7 @@ def fetch(
 ) -> Iterator[tuple[str, Fetched]]:
     """Yield what upstream says of each of `wanted`, or the error that it met, as answers come in.
 
-    `cause` says on whose behalf (read, event, beat, backfill), for the metrics.
+    `cause` (read, event, beat, backfill) is for the budget and the metrics.
     """
     for together in fetch_together(resource, wanted, cause):
         yield from together.items()
@@ -65,8 +65,8 @@ def fetch_together(
         fetched = _in_bulk(resource.name, resource.load_many, wanted, cause)
         if fetched:
             yield fetched
-        # Any one of them can have spoilt the request for all: each of those that got no answer is
-        # asked for by itself, and spoils only its own.
+        # Any one of them can have spoilt the request for all: those without an answer are asked for
+        # one by one.
         wanted = {name: standing for name, standing in wanted.items() if name not in fetched}
     if len(wanted) <= 1:
         for name, standing in wanted.items():
@@ -102,7 +102,7 @@ def _one(resource: Resource, identifier: str, standing: Standing, cause: str) ->
 def _in_bulk(
     name: str, load_many: LoadMany, wanted: Mapping[str, Standing], cause: str
 ) -> dict[str, Fetched]:
-    """Return what one request told; those that it left out, or that spoilt it, are missing."""
+    """Return what one request told; those that it left out are missing."""
     began, start = clock.current().now(), clock.current().monotonic()
     results: Mapping[str, LoadResult] = {}
     failure: CoordinatorError | None = None

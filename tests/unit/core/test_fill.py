@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from coordinator.core import cache, entry, storing
+from coordinator.core import cache, entry, fill
 from coordinator.core.cache import Tokened
 from coordinator.core.entry import CacheEntry
+from coordinator.core.fill import WarmOutcome
 from coordinator.core.keys import EntryKey
-from coordinator.core.loading import Fetched
+from coordinator.core.load import Fetched
 from coordinator.core.resource import Loaded
-from coordinator.core.storing import StoreResult
 from tests.servers import MemcachedServer
 from tests.support.things import Things
 from tests.support.threads import at_once
@@ -39,8 +39,8 @@ def made(revision: int, loaded_at: float = 0.0, payload: bytes = b"{}") -> Cache
     )
 
 
-def store(new: CacheEntry) -> StoreResult:
-    return storing.store(KEY, new, now=0.0)
+def store(new: CacheEntry) -> WarmOutcome:
+    return fill.store(KEY, new, now=0.0)
 
 
 def there() -> CacheEntry:
@@ -56,7 +56,7 @@ def remembered() -> object:
 
 
 def test_a_first_entry_is_stored_and_remembered() -> None:
-    assert store(made(1)) is StoreResult.STORED
+    assert store(made(1)) is WarmOutcome.WARMED
     assert there() == made(1)
     assert remembered() == entry.encode(made(1), KEY)
 
@@ -67,16 +67,16 @@ def test_a_first_entry_is_stored_and_remembered() -> None:
     ids=["revision", "load"],
 )
 def test_newer_replaces_older_and_older_gives_way(older: CacheEntry, newer: CacheEntry) -> None:
-    assert store(older) is StoreResult.STORED
-    assert store(newer) is StoreResult.STORED
-    assert store(older) is StoreResult.NEWER_THERE
+    assert store(older) is WarmOutcome.WARMED
+    assert store(newer) is WarmOutcome.WARMED
+    assert store(older) is WarmOutcome.ALREADY
     assert there() == newer
     assert remembered() == entry.encode(newer, KEY)
 
 
 def test_one_that_is_as_new_is_left_alone() -> None:
     store(made(1, payload=b"first"))
-    assert store(made(1, payload=b"second")) is StoreResult.NEWER_THERE
+    assert store(made(1, payload=b"second")) is WarmOutcome.ALREADY
     assert there().payload == b"first"
 
 
@@ -93,7 +93,7 @@ def test_one_that_is_as_new_is_left_alone() -> None:
 )
 def test_what_no_reader_could_use_is_replaced(bytes_there: bytes) -> None:
     cache.put(KEY.cache_key, bytes_there, 60)
-    assert store(made(1)) is StoreResult.STORED
+    assert store(made(1)) is WarmOutcome.WARMED
     assert there() == made(1)
 
 
@@ -108,11 +108,11 @@ def test_whoever_reads_before_a_newer_one_is_stored_cannot_put_the_older_one_bac
         looks.append(key)
         if len(looks) == 1:
             # Between our look and our write somebody stores a newer one.
-            assert storing.store(KEY, made(3), now=0.0) is StoreResult.STORED
+            assert fill.store(KEY, made(3), now=0.0) is WarmOutcome.WARMED
         return found
 
     monkeypatch.setattr(cache, "get_with_token", meanwhile)
-    assert store(made(2)) is StoreResult.NEWER_THERE
+    assert store(made(2)) is WarmOutcome.ALREADY
     assert there() == made(3)
 
 
@@ -127,13 +127,13 @@ def test_in_any_order_the_newest_remains(revisions: list[int]) -> None:
 def test_of_many_at_once_the_newest_remains() -> None:
     revisions = range(1, 13)
     results = at_once([lambda r=r: store(made(r)) for r in revisions])  # type: ignore[misc]  # bound early
-    assert set(results) <= {StoreResult.STORED, StoreResult.NEWER_THERE}
-    assert results[-1] is StoreResult.STORED
+    assert set(results) <= {WarmOutcome.WARMED, WarmOutcome.ALREADY}
+    assert results[-1] is WarmOutcome.WARMED
     assert there() == made(12)
 
 
 def test_an_unreachable_cache_is_a_result_and_nothing_is_remembered(no_cache: None) -> None:
-    assert store(made(1)) is StoreResult.UNREACHABLE
+    assert store(made(1)) is WarmOutcome.CACHE_UNREACHABLE
     assert remembered() is None
 
 
@@ -157,10 +157,10 @@ def test_what_the_server_refuses_is_sent_once_more_and_not_again(
     too_large = made(1, payload=b"x" * 1_100_000)
     entries = {EntryKey("thing", f"T-{number}", "paid"): made(1) for number in range(2, others + 2)}
 
-    results = storing.store_many({KEY: too_large, **entries}, now=0.0)
+    results = fill.store_many({KEY: too_large, **entries}, now=0.0)
 
-    assert results.pop(KEY) is StoreResult.REFUSED
-    assert set(results.values()) <= {StoreResult.STORED}
+    assert results.pop(KEY) is WarmOutcome.UNSTORED
+    assert set(results.values()) <= {WarmOutcome.WARMED}
     assert sent.count(KEY.cache_key) == 2
     assert remembered() is None
 
@@ -179,7 +179,7 @@ def test_what_was_in_its_way_and_ran_out_is_no_refusal(
         return plain(key)
 
     monkeypatch.setattr(cache, "get_with_token", just_gone)
-    assert store(made(1)) is StoreResult.STORED
+    assert store(made(1)) is WarmOutcome.WARMED
 
 
 def test_losing_to_a_newer_one_does_not_remember_the_older() -> None:
@@ -200,7 +200,7 @@ def test_an_entry_leaves_the_cache_when_it_expires(pass_time: Callable[[float], 
 def test_an_entry_that_took_too_long_to_load_is_not_kept_for_ever(
     pass_time: Callable[[float], None],
 ) -> None:
-    storing.store(KEY, made(1), now=5000.0)
+    fill.store(KEY, made(1), now=5000.0)
     pass_time(2)
     assert cache.get_with_token(KEY.cache_key) is None
 
@@ -209,7 +209,7 @@ def test_an_entry_says_what_was_known_when_its_load_began(things: Things) -> Non
     standing = things.write("T-1", "paid", owner="7")
     loaded = Loaded(b'{"a":1}', "paid", "7")
     began = time.time()
-    built = storing.build(things.resource, standing, loaded, Fetched(loaded, began, 0.25))
+    built = fill.build(things.resource, standing, loaded, Fetched(loaded, began, 0.25))
     assert (built.state, built.revision, built.owner, built.schema) == ("paid", 1, "7", 1)
     assert (built.loaded_at, built.load_seconds) == (began, 0.25)
     assert built.etag == entry.etag_of(b'{"a":1}')
@@ -221,8 +221,7 @@ def test_jitter_only_shortens(things: Things, settings: Settings) -> None:
     settings.COORDINATOR_REFRESH_AFTER = 0.5
     standing, loaded = things.write("T-1", "paid"), Loaded(b"{}", "paid", "42")
     built = [
-        storing.build(things.resource, standing, loaded, Fetched(loaded, 0.0, 0.1))
-        for _ in range(200)
+        fill.build(things.resource, standing, loaded, Fetched(loaded, 0.0, 0.1)) for _ in range(200)
     ]
     lifetimes = [one.expires_at for one in built]
     assert 800 <= min(lifetimes) < 850

@@ -6,7 +6,7 @@ import pytest
 
 from coordinator.core import cache, keys, pointer
 from coordinator.core.pointer import Absent, Current
-from coordinator.core.reading import Outcome, read
+from coordinator.core.read import Outcome, read
 from coordinator.core.resource import Loaded
 from tests.support.things import Things, nobody, own
 from tests.support.upstream import Upstream

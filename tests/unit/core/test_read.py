@@ -4,7 +4,7 @@ import pytest
 
 from coordinator.core import cache, events
 from coordinator.core.keys import InvalidIdentifier
-from coordinator.core.reading import Outcome, read
+from coordinator.core.read import Outcome, read
 from coordinator.core.resource import Loaded
 from coordinator.errors import CoordinatorError
 from tests.support.clocks import ManualClock

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from coordinator.core import cache, clock, entry, keys, lease, reading, storing
-from coordinator.core.loading import Fetched
-from coordinator.core.reading import Busy, Lookup, Outcome, read
+from coordinator.core import cache, clock, entry, fill, keys, lease
+from coordinator.core.load import Fetched
+from coordinator.core.read import Busy, Lookup, Outcome, read, read_many
 from coordinator.core.resource import Loaded
 from coordinator.errors import CoordinatorError
 from tests.support.clocks import ManualClock
@@ -41,9 +41,7 @@ def another_process_stores(things: Things) -> None:
     """Store T-1's entry as another process would: not into this one's request tier."""
     standing = things.rows["T-1"]
     loaded = agreeing("T-1", standing)
-    new = storing.build(
-        things.resource, standing, loaded, Fetched(loaded, clock.current().now(), 0.1)
-    )
+    new = fill.build(things.resource, standing, loaded, Fetched(loaded, clock.current().now(), 0.1))
     key = things.key("T-1", standing.state)
     cache.put(key.cache_key, entry.encode(new, key), 60)
 
@@ -253,7 +251,7 @@ def test_reading_many_waits_no_longer_than_reading_one(
     for name in names:
         things.change(name, "paid")
         assert cache.add(keys.lease_key("thing", name), b'["somebody",1]', 30)
-    results = reading.read_many(things.resource, names)
+    results = read_many(things.resource, names)
     assert all(isinstance(one, Busy) for one in results.values())
     assert manual_clock.moved < 10.2
 

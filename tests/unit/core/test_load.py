@@ -6,8 +6,8 @@ import pytest
 from pytest_django import Settings
 
 from coordinator import correlation
-from coordinator.core import events, filling, keys, lease, loading
-from coordinator.core.filling import Filling
+from coordinator.core import events, fill, keys, lease, load
+from coordinator.core.fill import WarmOutcome
 from coordinator.core.resource import Loaded, Standing
 from coordinator.errors import CoordinatorError
 from tests.support.things import Things
@@ -29,7 +29,7 @@ def reasons(things: Things) -> dict[str, str]:
     """Load everything that the ledger knows; return what went wrong with each, "" for nothing."""
     return {
         name: "" if isinstance(fetched.result, Loaded) else fetched.result.reason
-        for name, fetched in loading.fetch(things.resource, dict(things.rows), "event")
+        for name, fetched in load.fetch(things.resource, dict(things.rows), "event")
     }
 
 
@@ -90,7 +90,7 @@ def test_an_unforeseen_error_does_not_carry_what_it_quotes(
 ) -> None:
     things.write("T-1", "paid")
     upstream.always_fails("T-1", ValueError("card 4242424242424242"))
-    [(_, answer)] = loading.fetch(things.resource, dict(things.rows), "read")
+    [(_, answer)] = load.fetch(things.resource, dict(things.rows), "read")
     assert isinstance(answer.result, CoordinatorError)
     assert "4242" not in str(answer.result)
     assert str(answer.result).endswith("ValueError")
@@ -99,12 +99,12 @@ def test_an_unforeseen_error_does_not_carry_what_it_quotes(
 def test_the_time_of_a_load_is_when_it_began(things: Things, upstream: Upstream) -> None:
     things.write("T-1", "paid")
     held = upstream.holds_back("T-1")
-    answers: list[tuple[str, loading.Fetched]] = []
+    answers: list[tuple[str, load.Fetched]] = []
 
-    def load() -> None:
-        answers.extend(loading.fetch(things.resource, dict(things.rows), "read"))
+    def load_all() -> None:
+        answers.extend(load.fetch(things.resource, dict(things.rows), "read"))
 
-    running = Running(load)
+    running = Running(load_all)
     held.await_begin()
     between = time.time()
     held.let_go()
@@ -121,7 +121,7 @@ def test_loads_on_other_threads_carry_the_callers_correlation_id(
         things.write(f"T-{number}", "paid")
         upstream.does_first(f"T-{number}", lambda: seen.append(correlation.current()))
     with correlation.bind("abc"):
-        list(loading.fetch(things.resource, dict(things.rows), "event"))
+        list(load.fetch(things.resource, dict(things.rows), "event"))
     assert seen == ["abc"] * 3
 
 
@@ -130,8 +130,8 @@ def test_each_load_is_told_with_its_cause(
 ) -> None:
     things.write("T-1", "paid")
     upstream.fails_once("T-1", UpstreamDown())
-    list(loading.fetch(things.resource, dict(things.rows), "beat"))
-    list(loading.fetch(things.resource, dict(things.rows), "read"))
+    list(load.fetch(things.resource, dict(things.rows), "beat"))
+    list(load.fetch(things.resource, dict(things.rows), "read"))
     finished = [(e.cause, e.error) for e in told if isinstance(e, events.LoadFinished)]
     assert finished == [("beat", "upstream_down"), ("read", "")]
 
@@ -151,9 +151,9 @@ def test_leases_are_taken_for_no_more_than_is_loaded_at_a_time(
 
     for name in names:
         upstream.does_first(name, count)
-    filled = filling.fill(things.resource, dict(things.rows), "event")
-    assert {one.ending for one in filled.values()} == {Filling.STORED}
-    assert 1 <= most <= 2, "a lease was held for what nobody was loading yet"
+    filled = fill.fill(things.resource, dict(things.rows), "event")
+    assert {one.outcome for one in filled.values()} == {WarmOutcome.WARMED}
+    assert 1 <= most <= 2, "a lease was held for what no caller was loading yet"
 
 
 def test_an_interrupted_fill_gives_every_lease_back(things: Things, upstream: Upstream) -> None:
@@ -166,7 +166,7 @@ def test_an_interrupted_fill_gives_every_lease_back(things: Things, upstream: Up
     things.write("T-1", "paid")
     object.__setattr__(things.resource, "load", interrupt)
     with pytest.raises(Interrupted):
-        filling.fill(things.resource, dict(things.rows), "event")
+        fill.fill(things.resource, dict(things.rows), "event")
     assert not lease._flights
     assert isinstance(lease.acquire("thing", "T-1", 1), lease.Lease)
     lease._flights.pop(keys.lease_key("thing", "T-1"))

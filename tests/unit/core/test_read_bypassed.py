@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
-from coordinator.core import cache, reading, switches
+from coordinator.core import cache, switches
 from coordinator.core.keys import InvalidIdentifier
-from coordinator.core.reading import Lookup, Outcome, read
+from coordinator.core.read import Lookup, Outcome, read, read_many
 from coordinator.core.resource import Loaded
 from coordinator.errors import CoordinatorError
 from tests.support.things import Things, nobody, own
@@ -64,7 +64,7 @@ def test_reading_many_bypasses_it_too(things: Things, upstream: Upstream) -> Non
     for name in ("T-1", "T-2", "T-3"):
         things.change(name, "paid")
     upstream.always_fails("T-2", UpstreamDown())
-    results = reading.read_many(things.resource, ["T-3", "T-2", "T-1", "T-4"])
+    results = read_many(things.resource, ["T-3", "T-2", "T-1", "T-4"])
     outcomes = {n: r.outcome if isinstance(r, Lookup) else r.reason for n, r in results.items()}
     assert list(outcomes.items()) == [
         ("T-3", Outcome.MISS),
