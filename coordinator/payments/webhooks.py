@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
@@ -32,6 +32,8 @@ _Answer = tuple[HttpResponse, dict[str, object]]
 
 # A provider has no cookie and no form of ours; its signature says who it is.
 @csrf_exempt
+# With ATOMIC_REQUESTS too, 200 means committed: `record_change` has a transaction of its own.
+@transaction.non_atomic_requests
 def webhook(request: HttpRequest, provider: str) -> HttpResponse:
     """Answer one delivery; see the module's docstring for what the statuses mean."""
     started = time.perf_counter()

@@ -28,13 +28,20 @@ logger = logging.getLogger(__name__)
 _BUSY_AGAIN_SECONDS = 0.25
 _UNREACHABLE_AGAIN_SECONDS = 2.0
 _UNCONFIRMED_AGAIN_SECONDS = 2.0
-_OLD_SNAPSHOT_AGAIN_SECONDS = 0.1
 _FIRST_BACKOFF_SECONDS = 0.5
 _LONGEST_BACKOFF_SECONDS = 300.0
 
 
 class SettlingFailed(CoordinatorError):
     """Settling raised something unforeseen: a bug here, or a row that nobody imagined."""
+
+
+class AheadOfItsRow(CoordinatorError):
+    """The ledger's row is older than this change.
+
+    Either the row was read from a snapshot that does not hold the change yet, and the next attempt
+    reads a newer one; or the rows were restored from a backup and the log was not.
+    """
 
 
 def kills_workers(change: Change) -> bool:
@@ -62,9 +69,7 @@ def ending(
     if change.outcome:
         end = Ending(change.outcome, change.reason)
     elif change.revision > standing.revision:
-        end = Ending(
-            reason="old snapshot", again_in_seconds=_OLD_SNAPSHOT_AGAIN_SECONDS, tried=False
-        )
+        end = _of_failure(change, AheadOfItsRow())
     elif change.revision < standing.revision:
         end = Ending(Outcome.SUPERSEDED, f"by revision {standing.revision}")
     elif kills_workers(change):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.authentication import SessionAuthentication
@@ -44,6 +45,14 @@ class ReadView(APIView):
     # A description of the view in a form of DRF's own; the schema says it better.
     metadata_class = None
     http_method_names = ("get", "head")
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Return the view, outside any transaction: within one, a reader seeds no pointer.
+
+        ATOMIC_REQUESTS would have every reader ask the ledger until the next change.
+        """
+        return transaction.non_atomic_requests(super().as_view(**initkwargs))
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Let the caller in or refuse, and remember how long that took."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.db import connections
 from django.http import HttpResponse
 from django.test import Client
 from django.test.testcases import LiveServerThread
@@ -72,6 +73,12 @@ def site(sqlite_ledger: None) -> Site:
 def each_site(each_ledger: str) -> Site:
     """Return a site on SQLite, and one on PostgreSQL."""
     return Site()
+
+
+@pytest.fixture
+def atomic_requests(each_ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Django put a transaction around each request."""
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
 
 
 @pytest.fixture

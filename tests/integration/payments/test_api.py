@@ -51,6 +51,19 @@ def test_the_first_read_loads_and_the_second_is_a_hit_with_the_same_bytes(
     assert simulator.requests() == 1
 
 
+@pytest.mark.usefixtures("atomic_requests")
+def test_with_atomic_requests_a_warm_read_is_a_hit_that_asks_no_ledger(
+    each_site: Site, simulator: SimulatorServer
+) -> None:
+    each_site.told(simulator, simulator.pay("EDX-atomic"))
+    cache.forget(keys.pointer_key("payment", "EDX-atomic"))
+    each_site.read("EDX-atomic/", bearer())
+    with CaptureQueriesContext(connection) as queries:
+        warm = each_site.read("EDX-atomic/", bearer())
+    assert cache_status(warm)[:2] == ["Coordinator", "hit"]
+    assert not [query for query in queries if Payment._meta.db_table in query["sql"]]
+
+
 def test_a_warm_answer_carries_the_headers_that_it_should(
     site: Site, simulator: SimulatorServer, paid: str
 ) -> None:

@@ -92,6 +92,20 @@ def test_a_payment_that_is_first_heard_of_by_its_refund_is_complete(
     assert Payment.objects.get().revision == 1
 
 
+@pytest.mark.usefixtures("atomic_requests")
+def test_with_atomic_requests_an_event_is_committed_and_answered_all_the_same(
+    each_site: Site, simulator: SimulatorServer
+) -> None:
+    answers = [each_site.deliver(one) for one in (PAID, REFUNDED, PAID)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert [json.loads(answer.content)["outcome"] for answer in answers] == [
+        "applied",
+        "applied",
+        "duplicate",
+    ]
+    assert Payment.objects.get().state == "partially_refunded"
+
+
 # -- what is kept out --------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from coordinator.core.read import read
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.ledger.models import Change
 from coordinator.ledger.recording import Observation
+from coordinator.payments.models import Payment
 from coordinator.settings import caches
 from tests.processes import HOST, free_port
 from tests.support.clocks import ManualClock
@@ -136,9 +137,32 @@ def test_an_old_snapshot_of_the_ledger_settles_nothing(
 
     object.__setattr__(payments, "standings", snapshot)
     assert settle().endings == {"postponed": 1}
-    assert (change(recorded).reason, change(recorded).attempts) == ("old snapshot", 0)
+    assert (change(recorded).reason, change(recorded).attempts) == ("ahead_of_its_row", 1)
     object.__setattr__(payments, "standings", plain)
     assert settle_again().endings == {"warmed": 1}
+
+
+def test_a_change_whose_row_was_restored_from_a_backup_ends_after_its_attempts(
+    upstream: Upstream, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.COORDINATOR_SETTLE_ATTEMPTS = 3
+    record("processing", at=1)
+    recorded = record("succeeded", at=2)
+    Payment.objects.update(revision=1, state="processing", intent_status="processing")
+    pauses = []
+    for _ in range(2):
+        page = settle_again()
+        pauses.append(page.again_in_seconds)
+    assert settle_again().endings == {"abandoned": 1}
+    first, second = pauses
+    assert first is not None
+    assert second is not None
+    assert first < second, "it is asked for again ever more seldom"
+    ended = change(recorded)
+    assert (ended.outcome, ended.reason) == ("abandoned", "ahead_of_its_row, after 3 attempts")
+    assert ended.settled
+    assert "change.abandoned" in [one.message for one in caplog.records]
+    assert settle_again().claimed == 0
 
 
 # -- pointers that are not confirmed -----------------------------------------------------------
