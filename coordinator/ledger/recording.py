@@ -14,6 +14,7 @@ from coordinator.core import pointer
 from coordinator.core.keys import check_identifier
 from coordinator.core.resource import Standing
 from coordinator.errors import CoordinatorError
+from coordinator.ledger import fitting
 from coordinator.ledger.models import Change, Ledgered, Outcome
 from coordinator.ledger.queries import rows
 from coordinator.ledger.signals import ChangeEnded, changes_ended, payment_state_changed
@@ -90,11 +91,19 @@ def record_change(model: type[Ledgered], event: Event) -> Recorded:
 
     The outermost transaction: it locks the row, writes row and log, and suspends the pointer before
     it commits (rule 1), then advances the pointer and sends `payment_state_changed`. Raise
-    UnknownIdentifier, IdentifierTaken, InvalidIdentifier, or Django's database errors; after any of
-    them nothing was recorded, and the provider's redelivery starts afresh.
+    UnknownIdentifier, IdentifierTaken, InvalidIdentifier, ChangeRefused (a column, value or state
+    that the model does not have), or Django's database errors; after any of them nothing was
+    recorded, and the provider's redelivery starts afresh.
     """
     if event.number is not None:
         check_identifier(event.number)
+    fitting.check(
+        model,
+        event_id=event.event_id,
+        event_type=event.event_type,
+        correlation_id=event.correlation_id,
+        upstream_id=event.upstream_id,
+    )
     try:
         recorded = _transact(model, event)
     except IntegrityError:
@@ -160,8 +169,7 @@ def _transact(model: type[Ledgered], event: Event) -> Recorded:
         if event.expected_revision is not None and event.expected_revision != row.revision:
             return Recorded(Recording.OUT_OF_DATE, row.number, row.revision)
         previous, held = row.state, row.occurred_at
-        row.apply(event.content)
-        state = row.derive_state()
+        state = fitting.apply(row, event.content)
         late, confirm = _order(row, event, previous, state)
         change = Change(
             resource=model.resource_name,

@@ -18,6 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from coordinator import correlation
 from coordinator.causes import cause
 from coordinator.errors import CoordinatorError
+from coordinator.ledger.fitting import ChangeRefused
 from coordinator.ledger.recording import IdentifierTaken
 from coordinator.payments import providers
 from coordinator.payments.providers import Ignored
@@ -73,6 +74,8 @@ def _answer(request: HttpRequest, name: str) -> _Answer:
             recorded = receive(event, correlation_id=correlation.current())
     except WebhookRefused as error:
         return _refused(error.status, str(error), error.reason)
+    except ChangeRefused as error:
+        return _refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), error.reason)
     except IdentifierTaken as error:
         return _refused(HTTPStatus.CONFLICT, str(error.__doc__), error.reason)
     except CoordinatorError as error:

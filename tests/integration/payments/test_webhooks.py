@@ -106,6 +106,14 @@ def test_with_atomic_requests_an_event_is_committed_and_answered_all_the_same(
     assert Payment.objects.get().state == "partially_refunded"
 
 
+def test_a_change_that_the_ledger_cannot_hold_is_refused_where_the_provider_shows_it(
+    site: Site, simulator: SimulatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Payment, "derive_state", lambda _: "On hold")
+    assert is_problem(site.deliver(PAID), 422)
+    assert nothing_recorded()
+
+
 # -- what is kept out --------------------------------------------------------------------------
 
 
