@@ -96,7 +96,7 @@ class Site:
         if self._web is None:
             self._web_port = free_port()
             where = ["--host", HOST, "--port", str(self._web_port)]
-            command = [*_WEB.split(), *where, "coordinator.wsgi:application"]
+            command = [*_WEB.split(), *where, "bench.wsgi:application"]
             self._web = Program("web", command, self.directory)
             self._stack.callback(self._web.end)
             program = self._web

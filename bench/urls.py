@@ -6,6 +6,7 @@ from bench import views
 
 urlpatterns = [
     path("bench/constant/<str:number>", views.ConstantView.as_view()),
+    path("bench/openedx/<str:number>", views.OpenEdxView.as_view()),
     path("bench/django/<str:number>", views.stock_cache),
     path("bench/ours/<str:number>", views.our_cache),
     path("", include("coordinator.urls")),

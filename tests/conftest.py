@@ -14,6 +14,7 @@ from edx_django_utils.cache import RequestCache
 from pytest_django import DjangoDbBlocker, Settings
 
 from coordinator.settings import base, caches
+from coordinator.web import throttling, token_memory
 from tests.databases import default_database, emptied, migrated_test_database
 from tests.processes import Server, ServerMissing
 from tests.servers import MemcachedServer, PostgresServer, RedisServer
@@ -81,6 +82,9 @@ def own_cache(settings: Settings, cache_prefix: str) -> Iterator[None]:
     default = dict(settings.CACHES["default"])
     settings.CACHES = {"default": {**default, "KEY_PREFIX": cache_prefix}}
     RequestCache.clear_all_namespaces()
+    # What a process remembers for some time beyond a request.
+    token_memory.forget()
+    throttling.forget()
     yield
     RequestCache.clear_all_namespaces()
 

@@ -15,6 +15,7 @@ ABOUT: Final = {
     "layers": "where the time of a warm read goes, from the floor up",
     "ring": "warm reads on a ring of three nodes",
     "counts": "round trips, connections, messages, upstream requests: what noise can't touch",
+    "inside": "a warm GET in this process: processor time and queries",
     "requests": "GET through the whole stack",
     "changes": "recording a change",
     "settling": "settling the change log, beside Celery tasks",

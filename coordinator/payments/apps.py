@@ -13,6 +13,9 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         """Register the resource, now that models and settings can be used, and the checks."""
         from coordinator.payments import checks  # noqa: F401  # registers itself
+        from coordinator.payments.models import Payment
         from coordinator.payments.resource import register_payments
+        from coordinator.web import fast_read
 
         register_payments()
+        fast_read.serve("/api/v1/payments/", Payment.resource_name)

@@ -52,6 +52,8 @@ MIDDLEWARE = [
     "coordinator.web.middleware.correlate",
     # Before all that looks at host names, sessions or users: probes have none.
     "coordinator.operations.probes.answer_probes",
+    # Before all that a read with a token does not need: sessions, CSRF, messages.
+    "coordinator.web.fast_read.answer_reads",
     "django.middleware.security.SecurityMiddleware",
     # Before anything that might read the cache: a request never sees what an earlier one, served
     # by the same thread, had remembered.
@@ -139,7 +141,7 @@ REST_FRAMEWORK = {
     "DEFAULT_VERSIONING_CLASS": None,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     # Errors are problem documents, also those of DRF's own views.
-    "EXCEPTION_HANDLER": "coordinator.payments.api.errors.handle",
+    "EXCEPTION_HANDLER": "coordinator.web.errors.handle",
     # ?format= would answer 404 for what Accept alone decides.
     "URL_FORMAT_OVERRIDE": None,
 }

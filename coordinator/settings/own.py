@@ -88,6 +88,9 @@ COORDINATOR_METADATA_ORDER = env.str("COORDINATOR_METADATA_ORDER", "order_refere
 
 # --- Requests -----------------------------------------------------------------------------------
 
+COORDINATOR_TOKEN_MEMORY_SECONDS = env.float(
+    "COORDINATOR_TOKEN_MEMORY_SECONDS", 30, validate=NOT_NEGATIVE
+)
 COORDINATOR_USER_READS_PER_MINUTE = count_or_none("COORDINATOR_USER_READS_PER_MINUTE", 600)
 COORDINATOR_STAFF_READS_PER_MINUTE = count_or_none("COORDINATOR_STAFF_READS_PER_MINUTE", 6000)
 

@@ -23,10 +23,10 @@ from coordinator.core import clock, resource
 from coordinator.core.keys import InvalidIdentifier, check_identifier
 from coordinator.core.read import Lookup, Outcome, read, read_many
 from coordinator.errors import CoordinatorError
-from coordinator.payments.api import answers, errors, history, schema
-from coordinator.payments.api.throttling import ReadThrottle
-from coordinator.web import problems
+from coordinator.payments.api import history, schema
+from coordinator.web import answers, errors, problems
 from coordinator.web.readers import NotRestricted, Reader, TokenAuthentication, reader_of
+from coordinator.web.throttling import ReadThrottle
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class PaymentView(ReadView):
 class PaymentsView(ReadView):
     """Several payments at once."""
 
-    def payments_asked_for(self, request: Request) -> int:
+    def things_asked_for(self, request: Request) -> int:
         """Return how many payments this request counts as: for the throttle."""
         return len(_numbers(request))
 

@@ -14,6 +14,7 @@ from pytest_django import Settings
 from coordinator.core import cache, keys
 from coordinator.payments.models import Payment
 from coordinator.payments.payload import decode
+from coordinator.web import token_memory
 from tests.integration.payments.conftest import Site
 from tests.integration.payments.simulated import SimulatorServer, nowhere
 from tests.integration.payments.tokens import bearer, staff, token
@@ -82,14 +83,18 @@ def test_a_warm_answer_carries_the_headers_that_it_should(
     assert 1500 < ttl <= 1800
 
 
-def test_a_warm_answer_takes_one_database_query_which_is_authentications(
+def test_a_warm_answer_takes_one_query_with_a_new_token_and_none_with_a_known_one(
     site: Site, simulator: SimulatorServer, paid: str
 ) -> None:
     site.read(f"{paid}/", bearer())
+    token_memory.forget()
     with CaptureQueriesContext(connection) as queries:
         assert site.read(f"{paid}/", bearer()).status_code == 200
     assert len(queries) == 1
     assert "auth_user" in queries[0]["sql"]
+    with CaptureQueriesContext(connection) as queries:
+        assert site.read(f"{paid}/", bearer()).status_code == 200
+    assert len(queries) == 0
 
 
 def test_a_reader_who_has_the_content_gets_304_until_it_changes(
@@ -252,6 +257,8 @@ def test_a_token_of_a_restricted_application_is_refused(
 def test_a_retired_user_is_refused(site: Site, simulator: SimulatorServer, paid: str) -> None:
     site.read(f"{paid}/", bearer())
     get_user_model().objects.filter(username="learner-42").update(is_active=False)
+    # As if COORDINATOR_TOKEN_MEMORY_SECONDS had passed.
+    token_memory.forget()
     assert site.read(f"{paid}/", bearer()).status_code == 401
 
 

@@ -90,6 +90,8 @@ def _unless_known(request: HttpRequest, etag: str, body: bytes) -> HttpResponse:
 
 def _knows(header: str, etag: str) -> bool:
     """Return True if ``If-None-Match`` names `etag`, compared weakly as RFC 9110 13.1.2 says."""
+    if header == etag:
+        return True
     tags = parse_etags(header)
     return tags == ["*"] or etag in (tag.removeprefix("W/") for tag in tags)
 

@@ -33,15 +33,12 @@ class BadQuery(exceptions.APIException):
 
 
 def handle(error: Exception, _: Mapping[str, Any]) -> HttpResponse | None:
-    """Return the problem document for `error`, or None if nobody foresaw it."""
+    """Return the problem document for `error`, or None if it is a bug."""
     match error:
-        case InvalidIdentifier() | Http404() | exceptions.NotFound():
+        case Http404() | exceptions.NotFound():
             return problems.not_found()
-        case CoordinatorError():
-            return _not_now(error)
-        case OperationalError() | InterfaceError():
-            logger.error("database.failed", extra={"kind": type(error).__name__})
-            return problems.unavailable()
+        case CoordinatorError() | OperationalError() | InterfaceError():
+            return answer(error)
         case PermissionDenied():
             return _problem(HTTPStatus.FORBIDDEN)
         case BadQuery():
@@ -49,6 +46,23 @@ def handle(error: Exception, _: Mapping[str, Any]) -> HttpResponse | None:
         case exceptions.APIException():
             return _problem(error.status_code, _headers(error))
     return None
+
+
+def answer(error: CoordinatorError | OperationalError | InterfaceError) -> HttpResponse:
+    """Return the problem document for what a read met."""
+    if isinstance(error, InvalidIdentifier):
+        return problems.not_found()
+    if isinstance(error, CoordinatorError):
+        return _not_now(error)
+    logger.error("database.failed", extra={"kind": type(error).__name__})
+    return problems.unavailable()
+
+
+def throttled(wait_seconds: float) -> HttpResponse:
+    """Return the 429 of a reader whose minute is used up."""
+    return _problem(
+        HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": problems.retry_after(wait_seconds)}
+    )
 
 
 def _not_now(error: CoordinatorError) -> HttpResponse:
