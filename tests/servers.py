@@ -1,6 +1,6 @@
-"""The real memcached, redis-server and PostgreSQL; ``tests/conftest.py`` makes fixtures of them."""
+"""The real servers; ``tests/conftest.py`` makes fixtures of them."""
 
-from tools.servers.programs import MemcachedServer, PostgresServer, RedisServer
+from tools.servers.programs import MemcachedServer, NginxServer, PostgresServer, RedisServer
 from tools.servers.server import HOST
 
-__all__ = ["HOST", "MemcachedServer", "PostgresServer", "RedisServer"]
+__all__ = ["HOST", "MemcachedServer", "NginxServer", "PostgresServer", "RedisServer"]

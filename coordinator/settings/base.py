@@ -50,6 +50,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First, so that every log line of a request carries its correlation id.
     "coordinator.web.middleware.correlate",
+    # What was refused before Django saw it gets its answer here.
+    "coordinator.web.bodies.answer_refused",
     # Before all that looks at host names, sessions or users: probes have none.
     "coordinator.operations.probes.answer_probes",
     # Before all that a read with a token does not need: sessions, CSRF, messages.

@@ -94,6 +94,11 @@ COORDINATOR_TOKEN_MEMORY_SECONDS = env.float(
 COORDINATOR_USER_READS_PER_MINUTE = count_or_none("COORDINATOR_USER_READS_PER_MINUTE", 600)
 COORDINATOR_STAFF_READS_PER_MINUTE = count_or_none("COORDINATOR_STAFF_READS_PER_MINUTE", 6000)
 
+# Requests with a body (webhooks above all) that a web process serves at a time, and how long a body
+# may take to arrive: a slow sender holds a thread that long.
+COORDINATOR_BODY_THREADS = count("COORDINATOR_BODY_THREADS", 6)
+COORDINATOR_BODY_TIMEOUT_SECONDS = seconds("COORDINATOR_BODY_TIMEOUT_SECONDS", 5)
+
 # --- Settling and warming -----------------------------------------------------------------------
 
 COORDINATOR_SETTLE_PAGE = count("COORDINATOR_SETTLE_PAGE", 200)

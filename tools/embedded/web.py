@@ -5,10 +5,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import waitress
 from django.contrib.staticfiles.handlers import StaticFilesHandler
-from django.core.handlers.wsgi import WSGIHandler
 from waitress import wasyncore
 
 from coordinator.errors import CoordinatorError
@@ -60,7 +60,7 @@ def serving(listener: socket.socket) -> Iterator[None]:
 class _Server:
     """waitress, with an end: by itself it serves until an exception comes to its main thread."""
 
-    def __init__(self, application: WSGIHandler, listener: socket.socket) -> None:
+    def __init__(self, application: Any, listener: socket.socket) -> None:
         self._sockets: dict[int, object] = {}
         self._stopping = threading.Event()
         # The admin's style sheets come from the packages, as with runserver: no collectstatic.

@@ -1,11 +1,14 @@
-"""memcached, redis-server and PostgreSQL, from the system's packages."""
+"""memcached, redis-server, PostgreSQL and nginx, from the system's packages."""
 
 import signal
 import socket
 import subprocess
 from pathlib import Path
 
+from tools import ROOT
 from tools.servers.server import HOST, Server, ServerFailed
+
+_NGINX_PROTOCOLS = ("proxy", "fastcgi", "uwsgi", "scgi")
 
 
 class MemcachedServer(Server):
@@ -104,3 +107,50 @@ class PostgresServer(Server):
             body = b"user\0postgres\0database\0postgres\0\0"
             connection.sendall((len(body) + 8).to_bytes(4) + (196608).to_bytes(4) + body)
             return connection.recv(1) == b"R"
+
+
+class NginxServer(Server):
+    """nginx before the web servers at `upstreams` (``host:port``), with what we deploy it with."""
+
+    program = package = "nginx"
+    users = ("www-data", "nobody")
+    #: Ends when what it has begun is answered.
+    stop_signal = signal.SIGQUIT
+
+    def __init__(self, *upstreams: str, within: Path | None = None) -> None:
+        super().__init__(within)
+        self._upstreams = upstreams
+
+    @property
+    def url(self) -> str:
+        """Return the address for a client."""
+        return f"http://{self.address}"
+
+    def command(self) -> list[str]:
+        """Return the command; its configuration is written now, when the port is known."""
+        configuration = self.directory / "nginx.conf"
+        configuration.write_text(self._configuration())
+        return [self.executable(), "-p", str(self.directory), "-e", "stderr", "-c", "nginx.conf"]
+
+    def answers(self) -> bool:
+        """Return True once it answers, which a gateway without servers does too."""
+        return self.exchange(b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/")
+
+    def _configuration(self) -> str:
+        temporary = "".join(
+            f"{kind}_temp_path {kind};" for kind in ("client_body", *_NGINX_PROTOCOLS)
+        )
+        servers = "".join(f"server {address} max_fails=0;" for address in self._upstreams)
+        return f"""
+            daemon off; worker_processes 1; pid nginx.pid; error_log stderr warn;
+            events {{ worker_connections 1024; }}
+            http {{
+                access_log off; {temporary}
+                upstream coordinator {{ {servers} keepalive 16; }}
+                server {{
+                    listen {self.address};
+                    set $coordinator coordinator;
+                    include {ROOT / "containers" / "nginx" / "coordinator.conf"};
+                }}
+            }}
+        """
