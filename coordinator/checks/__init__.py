@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from django.core import checks
 
-from coordinator.checks import access, places, timing
+from coordinator.checks import access, places, secrets, timing
 
 #: What looks at the settings, in the order of the ids.
 ALL: tuple[Callable[[], Iterator[checks.CheckMessage]], ...] = (
@@ -30,12 +30,24 @@ ALL: tuple[Callable[[], Iterator[checks.CheckMessage]], ...] = (
     timing.verify_outlasts_lag,
 )
 
+#: What only a deployment has to hold to: ``check --deploy``.
+OF_DEPLOYMENTS: tuple[Callable[[], Iterator[checks.CheckMessage]], ...] = (
+    secrets.guessable_secrets,
+    secrets.closed_metrics,
+)
+
 
 def check_settings(**_: object) -> list[checks.CheckMessage]:
     """Return what is wrong with the settings, an empty list if nothing is."""
     return [message for look in ALL for message in look()]
 
 
+def check_deployment(**_: object) -> list[checks.CheckMessage]:
+    """Return what is wrong with settings that were meant for a deployment."""
+    return [message for look in OF_DEPLOYMENTS for message in look()]
+
+
 def register() -> None:
     """Have Django run the checks at every start of a command."""
     checks.register(check_settings)
+    checks.register(check_deployment, deploy=True)

@@ -12,10 +12,11 @@ _FORWARDED: Final = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
 
 
 def may_look(address: str, headers: Mapping[str, str]) -> bool:
-    """Return True for whoever sends the token; without one, for whoever is on this machine.
+    """Return True for a request with the token; where none is set, for one from this machine.
 
-    `address` is the other end of the connection. With COORDINATOR_OPERATIONS_TOKEN set nothing else
-    counts: behind a proxy everybody seems to be on this machine. `headers` has lower-case names.
+    `address` is the other end of the connection, `headers` have lower-case names. With
+    COORDINATOR_OPERATIONS_TOKEN set nothing else counts, and in production nothing else ever does:
+    behind a proxy every request seems to come from this machine.
     """
     expected: str = settings.COORDINATOR_OPERATIONS_TOKEN
     if expected:
@@ -23,6 +24,8 @@ def may_look(address: str, headers: Mapping[str, str]) -> bool:
         return scheme.lower() == "bearer" and hmac.compare_digest(
             sent.strip().encode(errors="replace"), expected.encode()
         )
+    if settings.COORDINATOR_PRODUCTION:
+        return False
     return _is_loopback(address) and not any(name in headers for name in _FORWARDED)
 
 

@@ -48,7 +48,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # First, so that every log line of a request carries its correlation id.
+    # Around all else: no answer goes out without them.
+    "coordinator.web.middleware.secure",
+    # Early, so that every log line of a request carries its correlation id.
     "coordinator.web.middleware.correlate",
     # What was refused before Django saw it gets its answer here.
     "coordinator.web.bodies.answer_refused",

@@ -230,6 +230,11 @@ def test_production_passes_the_deployment_checks() -> None:
             "PATH": os.environ["PATH"],
             "DJANGO_SETTINGS_MODULE": "coordinator.settings.production",
             **PRODUCTION,
+            # As they are drawn for a deployment.
+            "STRIPE_API_KEY": "rk_test_51MtwBwLkdIwHu7ixJ0q8",
+            "STRIPE_WEBHOOK_SECRETS": "whsec_9fD2kLx7Qm4TzR8vYb1N",
+            "JWT_SECRET_KEY": "u7Xc2Lq9Zt4Vb8Nm1Kp6Rw3Ys5Jd0HgF",
+            "COORDINATOR_OPERATIONS_TOKEN": "c41f7a09e2b8d6530f9a",
         },
         capture_output=True,
         text=True,

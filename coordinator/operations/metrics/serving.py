@@ -14,6 +14,7 @@ from coordinator.operations.metrics import exposing
 logger = logging.getLogger(__name__)
 
 _PATHS = ("/", "/metrics")
+_SECURITY = ("X-Content-Type-Options", "nosniff")
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -74,10 +75,13 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     if not access.may_look(str(environ.get("REMOTE_ADDR", "")), headers):
         return _plain(start_response, "403 Forbidden")
     shown = exposing.expose(headers.get("accept", ""), asking=False)
-    start_response("200 OK", [("Content-Type", shown.content_type), ("Cache-Control", "no-store")])
+    start_response(
+        "200 OK",
+        [("Content-Type", shown.content_type), ("Cache-Control", "no-store"), _SECURITY],
+    )
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [shown.body]
 
 
 def _plain(start_response: Callable[..., Any], status: str) -> list[bytes]:
-    start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+    start_response(status, [("Content-Type", "text/plain; charset=utf-8"), _SECURITY])
     return [f"{status}\n".encode()]

@@ -38,3 +38,10 @@ def test_the_token_opens_from_everywhere(settings: Settings, address: str, sent:
 def test_where_there_is_a_token_nothing_else_opens(settings: Settings, sent: str) -> None:
     settings.COORDINATOR_OPERATIONS_TOKEN = TOKEN
     assert not access.may_look("127.0.0.1", {"authorization": sent})
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_in_production_no_token_means_closed(settings: Settings, address: str) -> None:
+    settings.COORDINATOR_PRODUCTION = True
+    assert not access.may_look(address, {})
+    assert not access.may_look(address, {"authorization": "Bearer "})
