@@ -14,7 +14,7 @@ from coordinator.celery import doorbell
 from coordinator.core import cache
 from coordinator.ledger.models import Change
 from coordinator.ledger.recording import record_change
-from coordinator.ledger.signals import payment_state_changed
+from coordinator.ledger.signals import changes_recorded
 from coordinator.payments.models import Payment
 
 _PAYMENTS = 50
@@ -112,11 +112,11 @@ def measure(site: Site, options: Options) -> list[Figure]:
 
 @contextmanager
 def _nobody_hears() -> Iterator[None]:
-    receivers = payment_state_changed.receivers
-    payment_state_changed.receivers = []
-    payment_state_changed.sender_receivers_cache.clear()
+    receivers = changes_recorded.receivers
+    changes_recorded.receivers = []
+    changes_recorded.sender_receivers_cache.clear()
     try:
         yield
     finally:
-        payment_state_changed.receivers = receivers
-        payment_state_changed.sender_receivers_cache.clear()
+        changes_recorded.receivers = receivers
+        changes_recorded.sender_receivers_cache.clear()

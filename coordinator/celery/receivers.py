@@ -5,14 +5,14 @@ from kombu.exceptions import OperationalError
 
 from coordinator.celery import doorbell, host
 from coordinator.core import cache, events, keys
-from coordinator.ledger.signals import payment_state_changed
+from coordinator.ledger.signals import changes_recorded
 
 _REFRESH_TIMEOUT_SECONDS = 60
 
 
-@receiver(payment_state_changed, dispatch_uid="workers.ring")
+@receiver(changes_recorded, dispatch_uid="workers.ring")
 def ring_on_change(**_: object) -> None:
-    """Wake a worker."""
+    """Wake a worker, once for all changes of a transaction."""
     doorbell.ring()
 
 

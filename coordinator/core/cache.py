@@ -170,9 +170,18 @@ def is_first(key: str, timeout_seconds: float, *, if_unreachable: bool) -> bool:
 def put(key: str, value: bytes, timeout_seconds: float) -> bool:
     """Store whatever is there. Return False if the server refused; raise CacheUnreachable.
 
-    For the pointer's suspension and for `publish`: all else goes through `add` or `replace`.
+    For `publish` alone: all else goes through `add`, `replace`, or the suspensions' `put_many`.
     """
     return cast(bool, _shared().set_or_raise(key, value, timeout_seconds))
+
+
+def put_many(items: Mapping[str, bytes], timeout_seconds: float) -> frozenset[str]:
+    """Store each value whatever is there, in one round trip a node; return the keys that are kept.
+
+    For the suspensions of pointers. Any other was refused, or its node did not answer.
+    """
+    failed: Iterable[str] = _shared().set_many(items, timeout_seconds)
+    return frozenset(items).difference(failed)
 
 
 def publish(key: str, value: bytes, timeout_seconds: float) -> bool:
@@ -198,6 +207,23 @@ def replace(key: str, value: bytes, token: object, timeout_seconds: float) -> bo
     Return False if somebody was first, or if the key is gone.
     """
     return cast(bool, _shared().compare_and_set(key, value, token, timeout_seconds))
+
+
+def get_many_with_tokens(keys: Iterable[str]) -> Mapping[str, Tokened]:
+    """Return what is there, each value with its token, in one round trip a node.
+
+    Raise CacheUnreachable if any node did not answer.
+    """
+    found = _shared().get_many_with_tokens(list(keys))
+    return {key: Tokened(*there) for key, there in found.items()}
+
+
+def replace_many(items: Mapping[str, tuple[bytes, object, float]]) -> Mapping[str, bool]:
+    """Store each value (given with its token and its timeout) as `replace` does, at one go.
+
+    Raise CacheUnreachable if any node did not answer, and then some may be stored.
+    """
+    return cast("Mapping[str, bool]", _shared().compare_and_set_many(items))
 
 
 def delete_if_mine(key: str, token: object) -> bool:

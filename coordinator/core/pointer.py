@@ -11,7 +11,7 @@ docs/decisions/0004. It never enters the request tier.
 """
 
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -135,23 +135,40 @@ def _read(data: bytes, key: str) -> tuple[Pointer, int] | None:
         return None
 
 
-def suspend(resource: str, identifier: str, revision: int) -> bool:
-    """Send readers to the ledger, from just before `revision` is committed.
+#: A thing that has a pointer: its resource's name, and its identifier.
+Name = tuple[str, str]
 
-    Call it with the row locked and written (rule 1). Return True once the cache has acknowledged;
-    False leaves the change unsettled until the pointer is confirmed some other way (rule 5).
+
+def suspend(resource: str, identifier: str, revision: int) -> bool:
+    """Suspend one pointer as `suspend_many` does; return True once the cache has acknowledged."""
+    return (resource, identifier) in suspend_many({(resource, identifier): revision})
+
+
+def suspend_many(revisions: Mapping[Name, int]) -> frozenset[Name]:
+    """Send readers to the ledger, from just before these revisions are committed.
+
+    Call it with the rows locked and written (rule 1); one round trip a node. Return those that the
+    cache has acknowledged; the change of any other stays unsettled until its pointer is confirmed
+    some other way (rule 5).
     """
-    key = keys.pointer_key(resource, identifier)
-    try:
-        # Overwrites, and must: whatever is there names a state that is about to be the past. Being
-        # wrong (the transaction rolls back) only makes readers ask the ledger for a while.
-        acknowledged = cache.put(
-            key, encode(Suspended(revision), key), timeout_seconds(Suspended(revision))
-        )
-    except CacheUnreachable:
-        acknowledged = False
-    _tell(resource, identifier, "suspend", "acknowledged" if acknowledged else "unreachable")
+    by_key = {keys.pointer_key(*name): name for name in revisions}
+    encoded = {key: encode(Suspended(revisions[name]), key) for key, name in by_key.items()}
+    # Overwrites, and must: whatever is there names a state that is about to be the past. Being
+    # wrong (the transaction rolls back) only makes readers ask the ledger for a while.
+    stored = cache.put_many(encoded, conf.seconds("SUSPENSION_TIMEOUT"))
+    acknowledged = frozenset(by_key[key] for key in stored)
+    for name in revisions:
+        _tell(*name, "suspend", "acknowledged" if name in acknowledged else "unreachable")
     return acknowledged
+
+
+class Advance(NamedTuple):
+    """One pointer to advance: whose, what the ledger says of it, and what the caller committed."""
+
+    resource: str
+    identifier: str
+    ledger: Callable[[], Standing | None]
+    own: Current | None = None
 
 
 def advance(
@@ -171,6 +188,51 @@ def advance(
         result = Confirmation.UNREACHABLE
     _tell(resource, identifier, "advance", result.value)
     return result
+
+
+def advance_many(advances: Sequence[Advance]) -> dict[Name, Confirmation]:
+    """Advance each as `advance` does; those that find their own suspension, in two round trips.
+
+    Any other goes by itself: what the ledger says of it is read after its own token was taken.
+    """
+    done = _advance_own(advances) if len(advances) > 1 else {}
+    confirmations = {}
+    for one in advances:
+        name = (one.resource, one.identifier)
+        if name in done:
+            confirmations[name] = done[name]
+            _tell(*name, "advance", done[name].value)
+        else:
+            confirmations[name] = advance(*one)
+    return confirmations
+
+
+def _advance_own(advances: Sequence[Advance]) -> dict[Name, Confirmation]:
+    """Replace the callers' own suspensions at one go; return those whose pointer is confirmed."""
+    by_key = {keys.pointer_key(one.resource, one.identifier): one for one in advances}
+    try:
+        there = cache.get_many_with_tokens(by_key)
+        # Overwrites by compare-and-set, and nothing but a suspension that this very caller put
+        # there: no later change has come since.
+        replaced = cache.replace_many(
+            {
+                key: (encode(one.own, key), there[key].token, timeout_seconds(one.own))
+                for key, one in by_key.items()
+                if one.own is not None
+                and key in there
+                and _maybe_suspended(there[key].value, key) == Suspended(one.own.revision)
+            }
+        )
+    except CacheUnreachable:
+        # Some node did not answer. Each goes by itself: those of the others are advanced.
+        return {}
+    return {
+        (one.resource, one.identifier): (
+            Confirmation.ADVANCED if key in there else Confirmation.NOTHING_THERE
+        )
+        for key, one in by_key.items()
+        if key not in there or replaced.get(key, False)
+    }
 
 
 def _advance(

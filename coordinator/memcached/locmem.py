@@ -220,6 +220,16 @@ class LocMemCache(DjangoLocMemCache):
             self._set(key, stored, timeout)
             return True
 
+    def compare_and_set_many(
+        self, items: Mapping[str, tuple[Any, object, float]], version: int | None = None
+    ) -> dict[str, bool]:
+        """Store each value, with its token and timeout, as `compare_and_set` does."""
+        # All of them before any is stored, as memcached's does: a mistake leaves none there.
+        for value, token, _ in items.values():
+            encode(value)
+            _check(token)
+        return {key: self.compare_and_set(key, *item, version) for key, item in items.items()}
+
     def compare_and_delete(self, key: str, token: object, version: int | None = None) -> bool:
         """Delete the key if what `token` was given for is still there, and return True.
 
@@ -237,7 +247,12 @@ class LocMemCache(DjangoLocMemCache):
             self.compare_and_delete(key, token, version)
 
     def _is_still(self, key: str, token: object) -> bool:
-        if not isinstance(token, Token):
-            raise TypeError(f"Not a token of this backend: {token!r}")
         # The same object, not an equal one: a value that was replaced by an equal one was replaced.
-        return not self._has_expired(key) and self._cache.get(key) is token.found
+        found = _check(token).found
+        return not self._has_expired(key) and self._cache.get(key) is found
+
+
+def _check(token: object) -> Token:
+    if not isinstance(token, Token):
+        raise TypeError(f"Not a token of this backend: {token!r}")
+    return token

@@ -5,7 +5,7 @@ The ``..._or_raise`` ones and those with a token raise CacheUnreachable instead,
 must tell "refused" from "not known".
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,8 +22,8 @@ from coordinator.memcached.options import limits
 from coordinator.memcached.serde import FOREIGN, decode, encode
 from coordinator.memcached.tokens import (
     Token,
-    compare_and_delete_each,
     compare_and_store,
+    compare_and_store_each,
     fetch_many_with_time,
     fetch_with_time,
 )
@@ -181,6 +181,25 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
                 found[names[wire]] = value, Token(node, item, asked_at)
         return found
 
+    def compare_and_set_many(
+        self, items: Mapping[str, tuple[Any, object, float]], version: int | None = None
+    ) -> dict[str, bool]:
+        """Store each value, given with its token and timeout, in one round trip a node.
+
+        Return for each what `compare_and_set` would. Raise CacheUnreachable if any node did not
+        answer; others may be stored all the same.
+        """
+        names = {self._wire_key(key, version): key for key in items}
+        stores = {}
+        for wire, key in names.items():
+            value, token, timeout = items[key]
+            command = Command(wire, *encode(value))
+            stores[wire] = command, _checked(token), self.get_backend_timeout(timeout)
+        stored = dict.fromkeys(items, False)
+        for node, wire, answer in self._compare_and_store_each("compare_and_set_many", stores):
+            stored[names[wire]] = self._is_stored(node, "compare_and_set_many", answer)
+        return stored
+
     def compare_and_delete_many(
         self, tokens: Mapping[str, object], version: int | None = None
     ) -> None:
@@ -188,11 +207,20 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
 
         Raise CacheUnreachable if any node did not answer; others may be deleted all the same.
         """
-        by_wire = {self._wire_key(key, version): _checked(token) for key, token in tokens.items()}
-        for node, wires in self._placed(by_wire).items():
-            mine = {wire: by_wire[wire] for wire in wires if by_wire[wire].node is node}
+        wires = {self._wire_key(key, version): _checked(token) for key, token in tokens.items()}
+        stores = {wire: (Command(wire, 0, b""), token, -1) for wire, token in wires.items()}
+        for _ in self._compare_and_store_each("compare_and_delete_many", stores):
+            pass
+
+    def _compare_and_store_each(
+        self, operation: str, stores: Mapping[bytes, tuple[Command, Token, int]]
+    ) -> Iterator[tuple[Node, bytes, bytes]]:
+        """Yield the servers' answers; a key that has moved to another node since gets none."""
+        for node, wires in self._placed(stores).items():
+            mine = [stores[wire] for wire in wires if stores[wire][1].node is node]
             if mine:
-                node.run("compare_and_delete_many", compare_and_delete_each, mine, -1)
+                answers = node.run(operation, compare_and_store_each, mine)
+                yield from ((node, wire, answer) for wire, answer in answers.items())
 
     def _placed(self, wires: Collection[bytes]) -> ring.Shares:
         """Return the keys by their nodes; raise CacheUnreachable if any has no node now."""

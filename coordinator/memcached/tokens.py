@@ -1,7 +1,7 @@
 """What stands for a value that was read from memcached, so that it, and only it, is replaced."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import NamedTuple
 
 from coordinator.memcached.connection import Command, Connection, Item
@@ -32,22 +32,22 @@ def fetch_many_with_time(
     return connection.fetch_with_cas(keys), asked_at
 
 
-def compare_and_delete_each(
-    connection: Connection, tokens: Mapping[bytes, Token], expired: int
+def compare_and_store_each(
+    connection: Connection, stores: Collection[tuple[Command, Token, int]]
 ) -> dict[bytes, bytes]:
-    """Let each key expire whose token's item is still there; return the server's answers.
+    """Store each, given with its token and timeout, as `compare_and_store` does; by key.
 
     In one round trip, and one more for each token that is older than this connection.
     """
-    young = {key: one for key, one in tokens.items() if connection.opened_at <= one.asked_at}
+    young = [one for one in stores if connection.opened_at <= one[1].asked_at]
     answers = connection.store_each(
-        b"cas", [(Command(key, 0, b""), expired, one.item[2]) for key, one in young.items()]
+        b"cas", [(command, expire, token.item[2]) for command, token, expire in young]
     )
-    return dict(zip(young, answers, strict=True)) | {
-        key: compare_and_store(connection, Command(key, 0, b""), one, expired)
-        for key, one in tokens.items()
-        if key not in young
-    }
+    answered = dict(zip((command.key for command, _, _ in young), answers, strict=True))
+    for command, token, expire in stores:
+        if command.key not in answered:
+            answered[command.key] = compare_and_store(connection, command, token, expire)
+    return answered
 
 
 def compare_and_store(connection: Connection, command: Command, token: Token, expire: int) -> bytes:

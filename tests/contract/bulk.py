@@ -112,6 +112,74 @@ class BulkContract(Backend):
         assert self.cache.compare_and_set("b", b"mine", tokens["b"]) is False
         assert self.cache.get_many(["a", "b"]) == {"a": b"mine", "b": b"theirs"}
 
+    def test_many_are_replaced_at_one_go_each_with_its_own_token(self) -> None:
+        self.cache.set_many({"a": b"1", "b": b"1", "same": b"1", "gone": b"1"})
+        tokens = self.tokens("a", "b", "same", "gone")
+        self.cache.set("b", b"theirs")
+        self.cache.set("same", b"1")
+        self.cache.delete("gone")
+        items = {key: (b"mine", token, 300.0) for key, token in tokens.items()}
+        assert self.cache.compare_and_set_many(items) == {
+            "a": True,
+            "b": False,
+            "same": False,
+            "gone": False,
+        }
+        assert self.cache.get_many(tokens) == {"a": b"mine", "b": b"theirs", "same": b"1"}
+        assert self.cache.compare_and_set_many(items) == dict.fromkeys(tokens, False)
+
+    def test_replacing_nothing_replaces_nothing(self) -> None:
+        assert self.cache.compare_and_set_many({}) == {}
+
+    def test_more_are_replaced_than_fit_into_one_batch(self) -> None:
+        cache = self.build(KEY_PREFIX=self.prefix, OPTIONS={"MAX_ENTRIES": 2 * MANY})
+        keys = [f"key{n}" for n in range(MANY)]
+        cache.set_many(dict.fromkeys(keys, b"seen"))
+        found = cache.get_many_with_tokens(keys)
+        cache.set("key7", b"theirs")
+        replaced = cache.compare_and_set_many(
+            {key: (b"%d" % n, found[key][1], 300) for n, key in enumerate(keys)}
+        )
+        assert [key for key in keys if not replaced[key]] == ["key7"]
+        there = cache.get_many(keys)
+        assert there == {f"key{n}": b"%d" % n for n in range(MANY)} | {"key7": b"theirs"}
+
+    def test_each_of_many_that_are_replaced_has_a_timeout_of_its_own(self) -> None:
+        self.cache.set_many({"gone": b"1", "long": b"1"}, 300)
+        tokens = self.tokens("gone", "long")
+        assert self.cache.compare_and_set_many(
+            {"gone": (b"2", tokens["gone"], 0), "long": (b"2", tokens["long"], 90.7)}
+        ) == {"gone": True, "long": True}
+        assert self.cache.get_many(tokens) == {"long": b"2"}
+
+    @pytest.mark.parametrize("value", REFUSED, ids=lambda value: type(value).__name__)
+    def test_a_value_that_would_come_back_changed_keeps_all_from_being_replaced(
+        self, value: object
+    ) -> None:
+        keys = [f"key{n}" for n in range(30)]
+        self.cache.set_many(dict.fromkeys(keys, b"seen"))
+        tokens = self.tokens(*keys)
+        items: dict[str, tuple[object, object, float]] = {
+            key: (b"v", token, 300) for key, token in tokens.items()
+        }
+        with pytest.raises(TypeError, match="cache"):
+            self.cache.compare_and_set_many({**items, keys[-1]: (value, tokens[keys[-1]], 300)})
+        assert self.cache.get_many(keys) == dict.fromkeys(keys, b"seen")
+
+    def test_among_many_to_replace_something_else_than_a_token_is_a_mistake(self) -> None:
+        self.cache.set_many({"a": b"1", "b": b"1"})
+        token = self.tokens("a")["a"]
+        with pytest.raises(TypeError, match="token"):
+            self.cache.compare_and_set_many({"a": (b"2", token, 300), "b": (b"2", b"17", 300)})
+        assert self.cache.get_many(["a", "b"]) == {"a": b"1", "b": b"1"}
+
+    def test_exactly_one_of_many_threads_replaces_each_of_many(self) -> None:
+        keys = [f"key{n}" for n in range(50)]
+        self.cache.set_many(dict.fromkeys(keys, b"seen"))
+        items = {key: (b"mine", token, 300.0) for key, token in self.tokens(*keys).items()}
+        won = together(8, partial(self.cache.compare_and_set_many, items))
+        assert [sum(each[key] for each in won) for key in keys] == [1] * 50
+
     def test_many_tokens_keep_to_their_version_and_prefix(self) -> None:
         self.cache.set("key", b"v", version=2)
         assert self.cache.get_many_with_tokens(["key"]) == {}

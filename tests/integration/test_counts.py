@@ -21,13 +21,15 @@ from coordinator.celery import doorbell, tasks
 from coordinator.core import cache, switches
 from coordinator.core.read import Lookup, Outcome, read, read_many
 from coordinator.core.resource import Resource
+from coordinator.ledger.recording import record_changes
+from coordinator.payments.models import Payment
 from coordinator.settings import caches
 from tests.integration.cache_servers import ring_servers
 from tests.integration.payments.tokens import bearer
 from tests.servers import MemcachedServer, RedisServer
 from tests.support.brokers import Messages, broker
 from tests.support.fixtures import receivers_as_they_were, things, upstream
-from tests.support.payments import payments_from, record
+from tests.support.payments import event, payments_from, record
 from tests.support.settling import settle, states
 from tests.support.things import Things
 from tests.support.upstream import Upstream
@@ -241,6 +243,26 @@ def test_a_change_takes_four_round_trips_to_the_cache(
     # The pointer: suspended, asked for, advanced. And the doorbell.
     with trips.at_most(4):
         record("succeeded", at=2)
+
+
+def test_many_changes_at_once_take_as_many_round_trips_to_the_cache_as_one(
+    trips: Trips, payments: Resource, messages: Messages
+) -> None:
+    numbers = [f"EDX-{number}" for number in range(50)]
+    record_changes([(Payment, event("processing", at=1, number=number)) for number in numbers])
+    # The pointers: suspended, asked for, advanced. And the doorbell.
+    with trips.at_most(4):
+        record_changes([(Payment, event("succeeded", at=2, number=number)) for number in numbers])
+
+
+def test_many_changes_at_once_take_three_queries_and_one_for_each_row(
+    payments: Resource, messages: Messages
+) -> None:
+    # SQLite takes no more rows of the log in one statement.
+    numbers = [f"EDX-{number}" for number in range(20)]
+    record_changes([(Payment, event("processing", at=1, number=number)) for number in numbers])
+    with queries_at_most(3 + 20):
+        record_changes([(Payment, event("succeeded", at=2, number=number)) for number in numbers])
 
 
 @pytest.mark.parametrize("changes", [1, 50])

@@ -5,7 +5,7 @@ Each breach replaces a real function by what somebody might have written instead
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from coordinator.core import cache, conf, entry, fill, keys, pointer
 from coordinator.core.pointer import Absent, Confirmation, Current, Gap, Suspended
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.errors import CacheUnreachable
-from coordinator.ledger import queue, recording
+from coordinator.ledger import queue, recording, transacting
 from coordinator.warmer import outcomes as endings
 from tests.schedules import scenarios
 from tests.schedules.exhaustive import Explorer
@@ -91,18 +91,19 @@ def catch(world: World, breach: Breach, most: int, seed: int = 0) -> Caught:
 # -- what somebody might have written ----------------------------------------------------------
 
 
-def _no_suspension(resource: str, identifier: str, revision: int) -> bool:
-    return True
+def _no_suspension(revisions: Mapping[pointer.Name, int]) -> frozenset[pointer.Name]:
+    return frozenset(revisions)
 
 
 def _suspend_before_the_lock(
-    real_suspend: Callable[[str, str, int], bool], real_transact: Callable[..., Any]
+    real_suspend: Callable[[Mapping[pointer.Name, int]], Any], real_transact: Callable[..., Any]
 ) -> Callable[..., Any]:
-    def transact(model: Any, event: recording.Event) -> Any:
-        row = model._default_manager.filter(upstream_id=event.upstream_id).first()
-        if row is not None:
-            real_suspend(model.resource_name, row.number, row.revision + 1)
-        return real_transact(model, event)
+    def transact(facts: Sequence[recording.Fact]) -> Any:
+        for model, event in facts:
+            row = model._default_manager.filter(upstream_id=event.upstream_id).first()
+            if row is not None:
+                real_suspend({(model.resource_name, row.number): row.revision + 1})
+        return real_transact(facts)
 
     return transact
 
@@ -219,32 +220,39 @@ def _on(owner: object, **replacements: object) -> list[Any]:
     return [patch.object(owner, name, value) for name, value in replacements.items()]
 
 
+def _advance_by(advance: Callable[..., Confirmation]) -> list[Any]:
+    def advance_many(advances: Sequence[pointer.Advance]) -> dict[pointer.Name, Confirmation]:
+        return {(one.resource, one.identifier): advance(*one) for one in advances}
+
+    return _on(pointer, advance=advance, advance_many=advance_many)
+
+
 BREACHES: tuple[Breach, ...] = (
-    Breach("no suspend", lambda: _on(pointer, suspend=_no_suspension), ("writer-reader",)),
+    Breach("no suspend", lambda: _on(pointer, suspend_many=_no_suspension), ("writer-reader",)),
     Breach(
         "suspend before the write",
         lambda: [
             *_on(
-                recording,
-                _transact=_suspend_before_the_lock(pointer.suspend, recording._transact),
+                transacting,
+                transact=_suspend_before_the_lock(pointer.suspend_many, transacting.transact),
             ),
-            *_on(pointer, suspend=_no_suspension),
+            *_on(pointer, suspend_many=_no_suspension),
         ],
         ("two-writers-once", "two-writers-content"),
     ),
     Breach(
         "advance fills an absent pointer",
-        lambda: _on(pointer, advance=_advancing(fills=True)),
+        lambda: _advance_by(_advancing(fills=True)),
         ("pointer-lost-advance", "pointer-lost-twice"),
     ),
     Breach(
         "advance without compare",
-        lambda: _on(pointer, advance=_advancing(compares=False)),
+        lambda: _advance_by(_advancing(compares=False)),
         ("advance-races",),
     ),
     Breach(
         "advance from memory",
-        lambda: _on(pointer, advance=_advancing(remembers=True)),
+        lambda: _advance_by(_advancing(remembers=True)),
         ("pointer-lost-advance",),
     ),
     Breach(

@@ -6,7 +6,7 @@ was asked, do it late, lose a key, lose all, or be two nodes that some take for 
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
@@ -130,6 +130,20 @@ class ScheduledCache(LocMemCache):
                 found[key] = value
         return found
 
+    # What is done to many keys is done key by key, on memcached and all the more on several: others
+    # come in between. Django's and the project's own loops call the operations below.
+
+    def set_many(
+        self, data: Mapping[str, Any], timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> list[str]:
+        failed = []
+        for key, value in data.items():
+            try:
+                self.set(key, value, timeout, version)
+            except CacheUnreachable:
+                failed.append(key)
+        return failed
+
     def get_with_token(self, key: str, version: int | None = None) -> tuple[Any, Token] | None:
         found: tuple[Any, Token] | None = self._take(
             "gets", key, lambda: LocMemCache.get_with_token(self, key, version), writes=False
@@ -140,7 +154,10 @@ class ScheduledCache(LocMemCache):
         self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
         done: bool = self._take(
-            "set", key, lambda: LocMemCache.set(self, key, value, timeout, version), writes=True
+            "set",
+            key,
+            lambda: not LocMemCache.set_many(self, {key: value}, timeout, version),
+            writes=True,
         )
         return done
 

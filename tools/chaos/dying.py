@@ -13,8 +13,8 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models.signals import post_save
 
-from coordinator.ledger.models import Change
 from coordinator.ledger.signals import payment_state_changed
+from coordinator.payments.models import Payment
 
 DIRECTORY: Final = "CHAOS_DIRECTORY"
 
@@ -31,14 +31,13 @@ class Moment(StrEnum):
 def connect() -> None:
     """Connect to the two moments, in web processes that have been given a directory."""
     if DIRECTORY in os.environ and os.environ.get("HONCHO_PROCESS_NAME", "").startswith("web"):
-        post_save.connect(_when_written, sender=Change, dispatch_uid="chaos.advance", weak=False)
+        post_save.connect(_when_written, sender=Payment, dispatch_uid="chaos.advance", weak=False)
         payment_state_changed.connect(_when_told, dispatch_uid="chaos.ring", weak=False)
 
 
-def _when_written(instance: Change, **_: Any) -> None:
-    if instance.applied:
-        # Called as soon as the transaction is committed, before whoever began it goes on.
-        transaction.on_commit(lambda: die_if_told(Moment.BEFORE_ADVANCE))
+def _when_written(**_: Any) -> None:
+    # Called as soon as the transaction is committed, before whoever began it goes on.
+    transaction.on_commit(lambda: die_if_told(Moment.BEFORE_ADVANCE))
 
 
 def _when_told(**_: Any) -> None:

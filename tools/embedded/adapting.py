@@ -16,7 +16,7 @@ from django.core.signals import setting_changed
 from django.db import connections
 
 from coordinator.errors import CoordinatorError
-from coordinator.ledger.signals import payment_state_changed
+from coordinator.ledger.signals import changes_recorded
 from coordinator.settings import base
 from tools.report.provider import Keys
 
@@ -68,7 +68,7 @@ def use_upstream(url: str, keys: Keys) -> None:
 def leave_cold() -> None:
     """Warm nothing: nobody rings when a change is committed."""
     _set("COORDINATOR_WARMING", "paused")
-    payment_state_changed.disconnect(dispatch_uid="workers.ring")
+    changes_recorded.disconnect(dispatch_uid="workers.ring")
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -79,15 +79,15 @@ def test_a_change_that_waited_for_the_one_before_it_is_recorded_on_top_of_it(
     monkeypatch: pytest.MonkeyPatch, conflicts: list[str]
 ) -> None:
     record("processing", at=1)
-    plain, in_between, go_on = pointer.suspend, threading.Event(), threading.Event()
+    plain, in_between, go_on = pointer.suspend_many, threading.Event(), threading.Event()
 
-    def suspend(resource: str, identifier: str, revision: int) -> bool:
+    def suspend(revisions: Mapping[pointer.Name, int]) -> frozenset[pointer.Name]:
         if not in_between.is_set():
             in_between.set()
             assert go_on.wait(PATIENCE_SECONDS)
-        return plain(resource, identifier, revision)
+        return plain(revisions)
 
-    monkeypatch.setattr(pointer, "suspend", suspend)
+    monkeypatch.setattr(pointer, "suspend_many", suspend)
     first = Running(lambda: record("succeeded", at=2, amount_received=1000))
     assert in_between.wait(PATIENCE_SECONDS)
     second = Running(lambda: record("succeeded", at=3, amount_received=1000, amount_refunded=1))
@@ -228,13 +228,13 @@ def test_a_transaction_that_always_fails_is_given_up_after_its_attempts(
     record("processing", at=1)
     tried: list[object] = []
 
-    def suspend(resource: str, identifier: str, revision: int) -> bool:
-        tried.append(revision)
+    def suspend(revisions: Mapping[pointer.Name, int]) -> frozenset[pointer.Name]:
+        tried.append(revisions)
         with connection.cursor() as cursor:
             cursor.execute("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$")
-        return False
+        return frozenset()
 
-    monkeypatch.setattr(pointer, "suspend", suspend)
+    monkeypatch.setattr(pointer, "suspend_many", suspend)
     with pytest.raises(OperationalError):
         record_change(Payment, event("succeeded", at=2))
     assert len(tried) == transactions.ATTEMPTS

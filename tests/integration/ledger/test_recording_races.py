@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -85,15 +86,15 @@ def test_whoever_comes_second_waits_for_the_row_and_builds_on_the_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     record("processing", at=1)
-    plain, in_between, go_on = pointer.suspend, threading.Event(), threading.Event()
+    plain, in_between, go_on = pointer.suspend_many, threading.Event(), threading.Event()
 
-    def suspend(resource: str, identifier: str, revision: int) -> bool:
+    def suspend(revisions: Mapping[pointer.Name, int]) -> frozenset[pointer.Name]:
         if not in_between.is_set():
             in_between.set()
             assert go_on.wait(10)
-        return plain(resource, identifier, revision)
+        return plain(revisions)
 
-    monkeypatch.setattr(pointer, "suspend", suspend)
+    monkeypatch.setattr(pointer, "suspend_many", suspend)
     first = Running(lambda: record("succeeded", at=2, amount_received=1000))
     assert in_between.wait(10)
     second = Running(lambda: record("succeeded", at=3, amount_received=1000, amount_refunded=1000))

@@ -1,6 +1,7 @@
 """The order of the steps: suspend before the commit, advance after it, and then tell."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from django.db import OperationalError, connection
 
 from coordinator.core import pointer
 from coordinator.core.pointer import Current, Suspended
-from coordinator.ledger import recording
+from coordinator.ledger import after_commit
 from coordinator.ledger.recording import Recording
 from coordinator.ledger.signals import payment_state_changed
 from coordinator.payments.models import Payment
@@ -42,34 +43,41 @@ def test_the_pointer_is_suspended_after_the_write_and_before_the_commit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     record("processing", at=5)
-    plain = pointer.suspend
+    plain = pointer.suspend_many
     at_suspension: dict[str, object] = {}
 
-    def suspend(resource: str, identifier: str, revision: int) -> bool:
+    def suspend(revisions: Mapping[pointer.Name, int]) -> frozenset[pointer.Name]:
         at_suspension.update(
-            revision=revision,
+            revisions=revisions,
             in_transaction=connection.in_atomic_block,
             written=payment().revision,
             others=seen_by_others(),
         )
-        return plain(resource, identifier, revision)
+        return plain(revisions)
 
-    monkeypatch.setattr(pointer, "suspend", suspend)
+    monkeypatch.setattr(pointer, "suspend_many", suspend)
     record("succeeded", at=6)
-    assert at_suspension == {"revision": 2, "in_transaction": True, "written": 2, "others": 1}
+    assert at_suspension == {
+        "revisions": {("payment", "EDX-1"): 2},
+        "in_transaction": True,
+        "written": 2,
+        "others": 1,
+    }
 
 
 def test_the_pointer_is_advanced_after_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = pointer.advance
+    plain = pointer.advance_many
     at_advance: dict[str, object] = {}
 
-    def advance(*args: Any, **kwargs: Any) -> pointer.Confirmation:
+    def advance(
+        advances: Sequence[pointer.Advance],
+    ) -> dict[pointer.Name, pointer.Confirmation]:
         at_advance.update(
             pointer=there(), in_transaction=connection.in_atomic_block, others=seen_by_others()
         )
-        return plain(*args, **kwargs)
+        return plain(advances)
 
-    monkeypatch.setattr(pointer, "advance", advance)
+    monkeypatch.setattr(pointer, "advance_many", advance)
     record("processing", at=5)
     assert at_advance == {"pointer": Suspended(1), "in_transaction": False, "others": 1}
 
@@ -82,14 +90,14 @@ def test_a_transaction_that_fails_leaves_the_pointer_suspended_and_readers_with_
     class Crash(Exception):
         """Stands for a process that dies before it commits."""
 
-    plain = pointer.suspend
+    plain = pointer.suspend_many
 
-    def suspend(*args: Any) -> bool:
-        plain(*args)
+    def suspend(revisions: Mapping[pointer.Name, int]) -> frozenset[pointer.Name]:
+        plain(revisions)
         raise Crash
 
     with monkeypatch.context() as patched:
-        patched.setattr(pointer, "suspend", suspend)
+        patched.setattr(pointer, "suspend_many", suspend)
         with pytest.raises(Crash):
             record("succeeded", at=6)
     assert there() == Suspended(2)
@@ -116,8 +124,8 @@ def test_trouble_after_the_commit_is_not_the_senders(
         raise OperationalError("the connection is gone")
 
     # The suspension is not there, so advancing has to ask the ledger.
-    monkeypatch.setattr(pointer, "suspend", lambda *_: False)
-    monkeypatch.setattr(recording, "standing_of", lost)
+    monkeypatch.setattr(pointer, "suspend_many", lambda _: frozenset())
+    monkeypatch.setattr(after_commit, "standing_of", lost)
     assert record("succeeded", at=6).outcome is Recording.APPLIED
     assert len(rung) == 1, "nobody was told of what is committed"
 
@@ -159,7 +167,6 @@ def test_a_failing_receiver_is_nobody_elses_trouble(
     def fails(**_: object) -> None:
         raise ValueError("broken receiver")
 
-    payment_state_changed.disconnect(dispatch_uid="workers.ring")
     payment_state_changed.connect(fails)
     try:
         with caplog.at_level(logging.ERROR):
@@ -172,7 +179,7 @@ def test_a_failing_receiver_is_nobody_elses_trouble(
 
 
 def test_the_log_line_names_the_entry_and_no_content(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger=recording.__name__):
+    with caplog.at_level(logging.INFO, logger=after_commit.__name__):
         record("processing", at=5, order_reference="ORDER-SECRET")
     [line] = [r for r in caplog.records if r.message == "change.recorded"]
     assert vars(line)["entry"] == "payment.EDX-1.processing"

@@ -1,7 +1,7 @@
 """Machines whose clocks differ: a suspension that has ended by one clock holds by another."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
 
@@ -11,7 +11,7 @@ from coordinator.core import cache, clock, pointer
 from coordinator.core.pointer import Suspended
 from coordinator.core.read import read
 from coordinator.core.resource import Resource, Standing
-from coordinator.ledger import recording
+from coordinator.ledger import after_commit
 from tests.support.payments import payment, record
 from tests.support.settling import settle
 from tests.support.upstream import OWNER
@@ -75,13 +75,13 @@ def test_nobody_reads_the_past_because_a_reader_was_ahead(
 ) -> None:
     record("processing", at=1)
     settle()
-    suspend = pointer.suspend
+    suspend = pointer.suspend_many
 
-    def suspend_and_be_read(resource: str, identifier: str, revision: int) -> bool:
-        acknowledged = suspend(resource, identifier, revision)
+    def suspend_and_be_read(revisions: Mapping[pointer.Name, int]) -> frozenset[pointer.Name]:
+        acknowledged = suspend(revisions)
         with ahead():
             # Between the suspension and the commit: the ledger still says the past.
-            gap = pointer.mark(resource, identifier)
+            gap = pointer.mark("payment", "EDX-1")
             if gap is not None:
                 pointer.seed(gap, Standing("processing", 1, OWNER, "pi_EDX-1"))
         return acknowledged
@@ -89,8 +89,8 @@ def test_nobody_reads_the_past_because_a_reader_was_ahead(
     def die(*_: object) -> None:
         raise Died
 
-    monkeypatch.setattr(pointer, "suspend", suspend_and_be_read)
-    monkeypatch.setattr(recording, "advance_own", die)
+    monkeypatch.setattr(pointer, "suspend_many", suspend_and_be_read)
+    monkeypatch.setattr(after_commit, "advance", die)
     with pytest.raises(Died):
         record("succeeded", at=2)
     assert payment().revision == 2

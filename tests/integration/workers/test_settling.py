@@ -170,8 +170,8 @@ def test_a_writer_that_died_after_its_commit_is_repaired(
     payments: Resource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("coordinator.ledger.recording.advance_own", lambda *_: None)
-        patched.setattr("coordinator.ledger.recording._ring", lambda *_: None)
+        patched.setattr("coordinator.ledger.after_commit.advance", lambda *_: None)
+        patched.setattr("coordinator.ledger.after_commit._tell", lambda *_: None)
         record("processing", at=1)
     assert settle().endings == {"warmed": 1}
     assert pointer.look("payment", ["EDX-1"])["EDX-1"] == Current("processing", 1)

@@ -1,6 +1,6 @@
 """The pointer's five rules: what each step puts there, and above all what it leaves alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from zlib import crc32
 
 import pytest
@@ -159,6 +159,98 @@ def test_foreign_bytes_give_way_to_what_the_ledger_says() -> None:
 
 def test_advancing_says_when_the_cache_is_unreachable(no_cache: None) -> None:
     assert advance(unasked, own=Current("paid", 4)) is Confirmation.UNREACHABLE
+
+
+# -- many at once ------------------------------------------------------------------------------
+
+MANY = [("thing", "T-1"), ("thing", "T-2"), ("other", "T-1")]
+
+
+def put_at(name: pointer.Name, there: Pointer) -> None:
+    key = keys.pointer_key(*name)
+    cache.put(key, pointer.encode(there, key), 60)
+
+
+def all_there() -> list[Pointer | None]:
+    return [pointer.look(resource, [identifier]).get(identifier) for resource, identifier in MANY]
+
+
+def advances(
+    ledger: Callable[[], Standing | None] = unasked, revision: int = 4
+) -> list[pointer.Advance]:
+    return [pointer.Advance(*name, ledger, Current("paid", revision)) for name in MANY]
+
+
+def test_many_are_suspended_each_at_its_own_revision() -> None:
+    put_at(MANY[0], Current("open", 3))
+    acknowledged = pointer.suspend_many({name: 4 + n for n, name in enumerate(MANY)})
+    assert acknowledged == frozenset(MANY)
+    assert all_there() == [Suspended(4), Suspended(5), Suspended(6)]
+
+
+def test_suspending_many_says_which_the_cache_did_not_acknowledge(no_cache: None) -> None:
+    assert pointer.suspend_many(dict.fromkeys(MANY, 4)) == frozenset()
+
+
+def test_suspending_nothing_asks_nothing(no_cache: None, told: list[events.Event]) -> None:
+    assert pointer.suspend_many({}) == frozenset()
+    assert pointer.advance_many([]) == {}
+    assert told == []
+
+
+def test_many_replace_their_own_suspensions_without_asking_the_ledger() -> None:
+    pointer.suspend_many(dict.fromkeys(MANY, 4))
+    confirmations = pointer.advance_many(advances())
+    assert confirmations == dict.fromkeys(MANY, Confirmation.ADVANCED)
+    assert all_there() == [Current("paid", 4)] * 3
+
+
+def test_among_many_each_is_advanced_as_if_it_were_alone() -> None:
+    put_at(MANY[0], Suspended(4))
+    put_at(MANY[1], Suspended(7))
+    confirmations = pointer.advance_many(advances(ledger=lambda: at(6)))
+    assert confirmations == {
+        MANY[0]: Confirmation.ADVANCED,
+        MANY[1]: Confirmation.NEWER,
+        MANY[2]: Confirmation.NOTHING_THERE,
+    }
+    assert all_there() == [Current("paid", 4), Suspended(7), None]
+
+
+def test_among_many_a_writer_that_is_overtaken_leaves_the_later_suspension(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pointer.suspend_many(dict.fromkeys(MANY, 4))
+    plain = cache.get_many_with_tokens
+
+    def overtaken(asked: Iterable[str]) -> Mapping[str, cache.Tokened]:
+        found = plain(asked)
+        put_at(MANY[1], Suspended(5))
+        return found
+
+    monkeypatch.setattr(cache, "get_many_with_tokens", overtaken)
+    confirmations = pointer.advance_many(advances(ledger=lambda: at(4)))
+    assert confirmations[MANY[1]] is Confirmation.NEWER
+    assert all_there() == [Current("paid", 4), Suspended(5), Current("paid", 4)]
+
+
+def test_advancing_many_says_when_the_cache_is_unreachable(no_cache: None) -> None:
+    confirmations = pointer.advance_many(advances())
+    assert confirmations == dict.fromkeys(MANY, Confirmation.UNREACHABLE)
+
+
+def test_each_of_many_is_told(told: list[events.Event]) -> None:
+    pointer.suspend_many(dict.fromkeys(MANY, 4))
+    pointer.advance_many(advances())
+    steps = [
+        ((e.resource, e.identifier), e.step, e.result)
+        for e in told
+        if isinstance(e, events.PointerMoved)
+    ]
+    assert steps == [
+        *((name, "suspend", "acknowledged") for name in MANY),
+        *((name, "advance", "advanced") for name in MANY),
+    ]
 
 
 # -- mark and seed -----------------------------------------------------------------------------

@@ -1,0 +1,97 @@
+"""What follows a commit: pointers are advanced, then workers and metrics are told."""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from django.db import DatabaseError
+
+from coordinator.core import pointer
+from coordinator.core.resource import Standing
+from coordinator.ledger.event import Recorded, Recording
+from coordinator.ledger.models import Change, Ledgered
+from coordinator.ledger.queries import rows
+from coordinator.ledger.signals import (
+    ChangeEnded,
+    changes_ended,
+    changes_recorded,
+    payment_state_changed,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def follow(recorded: Sequence[tuple[type[Ledgered], Recorded]]) -> None:
+    """Advance the pointers to what was committed, then tell who listens. Never raises for them."""
+    advance(
+        [
+            (model, one.change)
+            for model, one in recorded
+            if one.change is not None and one.outcome is Recording.APPLIED
+        ]
+    )
+    for model, one in recorded:
+        if one.change is not None:
+            _tell(model, one.change)
+            _log(one.change, one.outcome)
+    to_settle = [one.change for _, one in recorded if one.change and not one.change.outcome]
+    if to_settle:
+        changes_recorded.send_robust(sender=Change, changes=to_settle)
+
+
+def advance(changes: Sequence[tuple[type[Ledgered], Change]]) -> None:
+    """Advance the pointers to what these changes have just committed (rule 2).
+
+    Several changes of one thing have one pointer, which says the last of them.
+    """
+    newest = {(change.resource, change.identifier): (model, change) for model, change in changes}
+    try:
+        pointer.advance_many(
+            [
+                pointer.Advance(
+                    *name,
+                    ledger=partial(standing_of, model, change.identifier),
+                    own=pointer.Current(change.state, change.revision),
+                )
+                for name, (model, change) in newest.items()
+            ]
+        )
+    except DatabaseError:
+        # It is committed: whoever settles it advances the pointer, and raising would only have
+        # the provider send again what is recorded.
+        entries = [str(change) for _, change in newest.values()]
+        logger.exception("pointer.not_advanced", extra={"entries": entries})
+
+
+def standing_of(model: type[Ledgered], identifier: str) -> Standing | None:
+    """Return what the ledger says of one thing now, or None if it does not know it."""
+    for row in rows(model._default_manager.filter(number=identifier)):
+        return row.standing
+    return None
+
+
+def _tell(model: type[Ledgered], change: Change) -> None:
+    if change.outcome:
+        ended = ChangeEnded(change.resource, str(change.outcome), change.reason, 0.0)
+        changes_ended.send_robust(sender=Change, endings=[ended])
+        return
+    payment_state_changed.send_robust(
+        sender=model,
+        resource=change.resource,
+        identifier=change.identifier,
+        revision=change.revision,
+        state=change.state,
+        change_id=change.pk,
+    )
+
+
+def _log(change: Change, outcome: Recording) -> None:
+    logger.info(
+        "change.recorded",
+        extra={
+            "entry": f"{change.resource}.{change.identifier}.{change.state}",
+            "revision": change.revision,
+            "event_type": change.event_type,
+            "outcome": outcome.value,
+        },
+    )
