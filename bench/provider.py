@@ -34,7 +34,7 @@ class BenchProvider:
         return {upstream_id: found(upstream_id) for upstream_id in upstream_ids}
 
     def list_changed(self, since: datetime) -> Iterator[ProviderEvent]:  # noqa: ARG002  # the seam
-        """Yield nothing: every change here is recorded by whoever measures."""
+        """Yield nothing: the bench records each change itself."""
         return iter(())
 
     def parse_webhook(
@@ -42,7 +42,7 @@ class BenchProvider:
         body: bytes,  # noqa: ARG002  # the seam
         headers: Mapping[str, str],  # noqa: ARG002  # the seam
     ) -> ProviderEvent | Ignored:
-        """Ignore it: nobody sends any."""
+        """Ignore it: none is sent."""
         return Ignored("measuring")
 
 

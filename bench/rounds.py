@@ -60,7 +60,7 @@ def interleave(
 def _turns(contestants: list[Contestant], rounds: int) -> Iterator[list[Contestant]]:
     for number in range(rounds):
         start = number % len(contestants)
-        # Whoever follows a heavy one finds colder caches: nobody always does.
+        # A contestant after a heavy one finds colder caches, so the order changes.
         yield contestants[start:] + contestants[:start]
 
 

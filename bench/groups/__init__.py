@@ -11,7 +11,7 @@ from bench.site import Site
 Measure = Callable[[Site, Options], list[Figure]]
 
 ABOUT: Final = {
-    "reads": "warm reads on one node, beside everybody else's",
+    "reads": "warm reads on one node, beside the peers'",
     "layers": "where the time of a warm read goes, from the floor up",
     "ring": "warm reads on a ring of three nodes",
     "counts": "round trips, connections, messages, upstream requests: what noise can't touch",

@@ -42,7 +42,7 @@ def _trips(site: Site, nodes: int) -> float:
         stack.enter_context(on_nodes([relay.address for relay in relays]))
         things.put_warm(of, names, 600)
         cache.clear_request_tier()
-        # How the switches are thrown is asked once a second, whoever reads.
+        # How the switches are thrown is asked once a second, by each process.
         read(of, names[0])
         most = 0
         for name in names[1:]:

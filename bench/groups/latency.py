@@ -70,7 +70,7 @@ def measure(site: Site, options: Options) -> list[Figure]:
 
 
 def _leave_alone() -> None:
-    # Whoever asks whether it is done takes the one core from those who do it.
+    # Asking whether it is done takes the one core from the work.
     sleep(_ALONE_SECONDS)
 
 

@@ -30,7 +30,7 @@ def measure(site: Site, options: Options) -> list[Figure]:
         one_key,
         two_keys,
         *_ours(names),
-        Contestant("read(), and whoever counts reads", _read(names), _forget),
+        Contestant("read(), and counting it", _read(names), _forget),
     ]
     times = interleave(layers, rounds=options.of(9, 41), calls=options.of(250, _THINGS))
     floor = times[raw.GET].microseconds

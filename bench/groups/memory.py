@@ -15,7 +15,7 @@ def measure(site: Site, options: Options) -> list[Figure]:
     """Return the figures."""
     many = options.of(5_000, 100_000)
     ledgers.empty()
-    # Started when it is first asked for, which nobody who only rings does.
+    # Started when it is first asked for, which ringing alone does not.
     site.worker.resident_bytes()
     _settle(things.numbers(_FIRST, "FIRST"))
     first = site.worker.resident_bytes() / _MEGABYTE

@@ -1,4 +1,4 @@
-"""Warm reads on one node: ours, the bytes alone, and everybody else's."""
+"""Warm reads on one node: ours, the bytes alone, and the peers'."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,7 @@ def measure(site: Site, options: Options) -> list[Figure]:
     for label, size in _SIZES.items():
         names = things.numbers(_THINGS, f"READ-{size}")
         things.put_warm(of, names, size)
-        with peers.everybody(site, names, size) as others:
+        with peers.contestants(site, names, size) as others:
             times = interleave(
                 [*raw.one_node(site.node.address, names, size), *ours.reads(of, names), *others],
                 rounds=options.of(9, 41),

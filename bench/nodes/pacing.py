@@ -8,7 +8,7 @@ _MOST_BEHIND_SECONDS = 1.0
 
 
 def hold_signals() -> None:
-    """Keep SIGTERM for whoever waits for it. Call it before any thread is started."""
+    """Keep SIGTERM for the thread that waits for it. Call it before any thread is started."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
@@ -20,7 +20,7 @@ def told_to_end(within_seconds: float) -> bool:
 def paces(rate: float) -> Iterator[float]:
     """Yield so many times a second how many seconds to wait before the next turn.
 
-    Whoever was held up catches up for a second at the most: a stall must not become a burst.
+    A process that was held up catches up for a second at the most: a stall must not become a burst.
     """
     due = time.monotonic()
     while True:

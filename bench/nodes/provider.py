@@ -9,7 +9,7 @@ from coordinator.payments.providers import Found
 
 
 class LedgerProvider(provider.BenchProvider):
-    """Keeps up with changes of state, which here nobody tells the provider of."""
+    """Keeps up with changes of state, which nothing here tells the provider of."""
 
     def fetch(self, upstream_id: str) -> Found:
         """Return the payment."""

@@ -23,14 +23,14 @@ def add(farm: Farm) -> None:
 
 
 def add_listed_first(farm: Farm) -> None:
-    """Roll out a list with one node more, which is started when everybody knows of it."""
+    """Roll out a list with one node more, which is started when all processes know of it."""
     farm.nodes[3].stop()
     _roll(farm, 4)
     farm.nodes[3].restart()
 
 
 def remove(farm: Farm) -> None:
-    """Roll out a list with one node less, which runs on until nobody knows of it."""
+    """Roll out a list with one node less, which runs on until no process knows of it."""
     _roll(farm, 2)
     farm.nodes[2].stop()
 
@@ -56,7 +56,7 @@ def restart(farm: Farm) -> None:
 
 
 def restart_after_a_while(farm: Farm) -> None:
-    """Stop a node, and start it again when everybody has noticed."""
+    """Stop a node, and start it again when all processes have noticed."""
     farm.nodes[2].stop()
     farm.go_on(_NOTICED_SECONDS)
     farm.nodes[2].restart()

@@ -1,4 +1,4 @@
-"""Everybody else: one module for each, which makes contestants of what its users would write."""
+"""The peers: one module for each, which makes contestants of what its users would write."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -8,7 +8,7 @@ from bench.site import Site
 
 
 @contextmanager
-def everybody(site: Site, names: Sequence[str], size: int) -> Iterator[list[Contestant]]:
+def contestants(site: Site, names: Sequence[str], size: int) -> Iterator[list[Contestant]]:
     """Yield the contestants of all peers, each with these things warm."""
     from bench.peers import cacheback, cashews, dogpile, stock, tiered
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from django.conf import settings
 
-# Whoever sends one of these asks for somebody else, whatever address the connection has.
+# A request with one of these was forwarded, whatever address the connection has.
 _FORWARDED: Final = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
 
 

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     directory = os.environ.get(DIRECTORY, "")
     if not directory:
-        return _ill(f"{DIRECTORY} is not set: nobody's heart beats anywhere.")
+        return _ill(f"{DIRECTORY} is not set: no heartbeat is written.")
     age = age_seconds(Path(directory), given.role, time.time())
     if age is None:
         return _ill(f"There was no heartbeat of the {given.role} in {directory} yet.")

@@ -2,7 +2,7 @@
 
 They are asked for under whatever name or address the asker knows, without a cookie, and must answer
 while the rest can't: `answer_probes` therefore stands before all that looks at hosts, sessions or
-users. Whoever brings a session's cookie goes the long way, which knows members of staff.
+users. A request with a session's cookie goes the long way, which knows members of staff.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ _NOT_KEPT: Final = {"Cache-Control": "no-store"}
 
 @require_safe
 def healthz(_: HttpRequest) -> HttpResponse:
-    """Answer that this process lives. Asks nobody: a restart would not mend what it depends on."""
+    """Answer that this process lives, and ask no server: a restart would not mend one."""
     return JsonResponse({"status": "ok"}, headers=_NOT_KEPT)
 
 
@@ -77,6 +77,6 @@ def _may_look(request: HttpRequest) -> bool:
 
 
 def _is_staff(request: HttpRequest) -> bool:
-    # On the short way nobody has asked who this is.
+    # On the short way the user is not looked up.
     user = getattr(request, "user", None)
     return user is not None and user.is_active and user.is_staff

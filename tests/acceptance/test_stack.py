@@ -80,7 +80,7 @@ def test_what_it_prints_works_until_it_is_interrupted_and_nothing_is_left() -> N
         lines = []
         for line in process.stdout:
             lines.append(line)
-            if line.startswith("# a webhook that nobody signed"):
+            if line.startswith("# an unsigned webhook"):
                 break
         owner, stranger, _ = (line for line in lines if line.startswith("curl") and "@" in line)
         assert "hit" in get(owner)[1].get("Cache-Status", "")
@@ -104,7 +104,7 @@ def test_nothing_runs_on_when_it_is_killed() -> None:
     with stack("--json") as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if line.startswith("# a webhook that nobody signed"):
+            if line.startswith("# an unsigned webhook"):
                 break
         processes, directories = belongings(process)
         process.kill()

@@ -27,7 +27,7 @@ _RESTART_AFTER_SECONDS = 0.5
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run until the time is over or somebody interrupts. Return the exit status."""
+    """Run until the time is over or it is interrupted. Return the exit status."""
     parsed = _parser().parse_args(given)
     try:
         return _run(parsed)
@@ -67,7 +67,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
-    # Whoever reads a pipe wants to know it now.
+    # A reader of a pipe gets it now.
     sys.stdout.flush()
 
 

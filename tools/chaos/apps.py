@@ -1,4 +1,4 @@
-"""The chaos as a Django app, named by tools.chaos.settings and by nobody else."""
+"""The chaos as a Django app, named by tools.chaos.settings alone."""
 
 from django.apps import AppConfig
 

@@ -36,7 +36,7 @@ def connect() -> None:
 
 
 def _when_written(**_: Any) -> None:
-    # Called as soon as the transaction is committed, before whoever began it goes on.
+    # Called as soon as the transaction is committed, before its caller goes on.
     transaction.on_commit(lambda: die_if_told(Moment.BEFORE_ADVANCE))
 
 
@@ -45,7 +45,7 @@ def _when_told(**_: Any) -> None:
 
 
 def die_if_told(moment: Moment) -> None:
-    """End this process at once if somebody wants it to end at this moment."""
+    """End this process at once if an order for this moment is there."""
     order = Path(os.environ[DIRECTORY]) / moment
     try:
         # One process alone succeeds in this.
@@ -64,5 +64,5 @@ def tell(directory: Path, moment: Moment) -> Path:
 
 
 def untell(directory: Path, moment: Moment) -> None:
-    """Take an order back that nobody has followed."""
+    """Take back an order that no process has followed."""
     (directory / moment).unlink(missing_ok=True)

@@ -98,7 +98,7 @@ def restart_memcached(site: Site) -> None:
 
 
 def cut_memcached(site: Site) -> None:
-    """Let one node answer nobody for a while, and come back with all that it held before.
+    """Let one node answer no request for a while, and come back with all that it held before.
 
     What was sent to it meanwhile it carries out when it is back, as a network that was cut would
     deliver it: late.

@@ -18,7 +18,7 @@ def home_of(addresses: Sequence[str], prefix: str) -> Callable[[str], str]:
     ring = Ring([Node(address, limits({}, len(addresses))) for address in addresses])
 
     def home(number: str) -> str:
-        # As Django makes a key of a prefix, its own version (which nobody here uses) and a name.
+        # As Django makes a key of a prefix, its own version (unused here) and a name.
         key = f"{prefix}:1:{keys.pointer_key(Payment.resource_name, number)}"
         return ring.node_for(key.encode()).name
 

@@ -31,7 +31,7 @@ def run(
 ) -> tuple[Report, RenderableType]:
     """Let faults happen for so long under traffic; return what came of it, also for people.
 
-    Raise site.Interrupted if somebody has enough.
+    Raise site.Interrupted on Ctrl-C.
     """
     nodes = [node.address for node in system.servers.nodes]
     judge = Judge(homes.home_of(nodes, settings.COORDINATOR_CACHE_PREFIX))

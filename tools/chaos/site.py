@@ -35,7 +35,7 @@ class Site:
         self._web_killed_at = float("-inf")
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, and watch; raise Interrupted if somebody has enough."""
+        """Let time pass, and watch; raise Interrupted on Ctrl-C."""
         deadline = time.monotonic() + seconds
         while True:
             self.watch.look()

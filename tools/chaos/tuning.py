@@ -1,7 +1,7 @@
 """Timeouts short enough that every fault outlasts them, and half a minute shows all of it.
 
 In the proportions that production's defaults have, which the system checks insist on; and a budget
-that the traffic would exceed if nobody kept to it.
+that the traffic would exceed if it were not kept to.
 """
 
 from typing import Final

@@ -66,7 +66,7 @@ def use_upstream(url: str, keys: Keys) -> None:
 
 
 def leave_cold() -> None:
-    """Warm nothing: nobody rings when a change is committed."""
+    """Warm nothing: no bell rings when a change is committed."""
     _set("COORDINATOR_WARMING", "paused")
     changes_recorded.disconnect(dispatch_uid="workers.ring")
 

@@ -32,7 +32,7 @@ class _Worker(WorkController):
         super().__init__(**options)
 
     def on_consumer_ready(self, consumer: object) -> None:  # noqa: ARG002  # Celery's signature
-        """Tell whoever started it."""
+        """Raise in the thread that started it."""
         self.ready.set()
 
     def run(self) -> None:

@@ -23,7 +23,7 @@ def own_directory(parent: Path, prefix: str = "embedded-") -> Iterator[Path]:
 
     Its name begins with `prefix`, which those of other kinds of run don't.
 
-    Whoever runs holds a lock on his directory, which ends with his process however that ends; so
+    A run holds a lock on its directory, which ends with its process however that ends; so
     what a killed run left behind is known, and is removed here. Raise NoPlace if `parent` can't be
     written to.
     """
@@ -62,7 +62,7 @@ def _locked(parent: Path) -> Iterator[None]:
 
 
 def _lock(path: Path) -> int:
-    """Return the descriptor that holds the lock on `path`; raise OSError if somebody else does."""
+    """Return the descriptor that locks `path`; raise OSError if another process has it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -59,7 +59,7 @@ class System:
     def settle_down(self, interrupts: Interrupts) -> None:
         """Return once all webhooks have arrived and all changes are settled, or time is up.
 
-        Or as soon as somebody interrupts a second time. Traffic must have ended.
+        Or on a second interrupt. Traffic must have ended.
         """
         with suppress(SimulatorFailed):
             self.simulator.fall_silent()

@@ -45,7 +45,7 @@ def starting(
 ) -> Iterator[Simulator]:
     """Start a simulator, and yield it before it is ready: there is other work meanwhile.
 
-    A process of its own: upstream is somebody else's machine, and its work must not be counted as
+    A process of its own: upstream is another company's machine, and its work must not be counted as
     ours. It is told to end when its standard input does, which is when this process is gone; and it
     has a session of its own, so that Ctrl-C is for us alone and it answers until we are done.
     """

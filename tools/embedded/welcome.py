@@ -36,11 +36,11 @@ def text(
             if warm
             else "# its owner: 200; Cache-Status says fwd=miss at first, and hit from then on",
             curl("owner", Person(int(owner))),
-            "# somebody else: 404, as if there were no such payment",
+            "# another user: 404, as if there were no such payment",
             curl("stranger", Person(_STRANGER)),
             "# staff: 200",
             curl("staff", Person(FIRST_STAFF_ID, is_staff=True)),
-            "# a webhook that nobody signed: 400",
+            "# an unsigned webhook: 400",
             f"curl -i -H 'Content-Type: application/json' -d '{{}}' {url}/webhooks/stripe/",
             "",
         ]

@@ -14,7 +14,7 @@ class How(enum.Enum):
     HIT = "hit"
     """Answered without a load from upstream."""
     MISS = "miss"
-    """Somebody loaded from upstream: this request, or one that it waited for ("collapsed")."""
+    """Loaded from upstream: by this request, or one that it waited for ("collapsed")."""
     UNKNOWN = "unknown"
     """404: no such payment, or not this reader's."""
     FAILED = "failed"
@@ -51,7 +51,7 @@ class Answer:
 def read_answer(status: int, headers: Mapping[str, str], body: bytes = b"") -> Answer:
     """Return what an HTTP answer says; `status` 0 stands for none.
 
-    A hit is what ``Cache-Status`` calls one (RFC 9211). One that waited for somebody else's load
+    A hit is what ``Cache-Status`` calls one (RFC 9211). One that waited for another request's load
     says ``fwd=miss; collapsed``, and counts as the miss that it was. `headers` finds names in any
     case.
     """

@@ -12,7 +12,7 @@ from coordinator.ledger.models import Change, Outcome
 from coordinator.ledger.queue import Backlog
 from tools.report.warmth import Commit
 
-# A transaction that began earlier may commit later: whoever looks only past the newest row that it
+# A transaction that began earlier may commit later: a look only past the newest row that it
 # has seen would miss it.
 _OVERLAP = timedelta(seconds=20)
 

@@ -27,7 +27,7 @@ class Keys:
 
 
 def new_keys() -> Keys:
-    """Return keys that nobody has used before."""
+    """Return new random keys."""
     return Keys(
         service=f"sk_test_{secrets.token_hex(12)}",
         shopper=f"sk_test_{secrets.token_hex(12)}",

@@ -1,9 +1,9 @@
 """A model of the same cache without warming: how often upstream would have been asked.
 
 The same reads and the same changes, replayed as they happen against a read-through cache with the
-same timeout: it loads when somebody reads a revision that it does not hold, or what it holds has
+same timeout: it loads when a reader wants a revision that it does not hold, or what it holds has
 expired, and it loads once however many wait (single-flight, as the product has without warming
-too). Nothing is loaded that nobody reads, so where most changes are never read the model needs
+too). Nothing is loaded that is not read, so where most changes are never read the model needs
 fewer loads than warming does; that is what it is for. ``--without-warming`` runs it for real, and
 its `upstream_loads` then come out near this estimate.
 """

@@ -71,7 +71,7 @@ def _changes(figures: Figures, *, warming: bool) -> list[Row]:
         ("superseded", f"{counts.superseded:,}", "a newer change did the work"),
         ("out of date", f"{counts.out_of_date:,}", "came late, changed nothing"),
         ("abandoned", _alarm(counts.abandoned), "could not be warmed"),
-        ("backlog", f"{backlog.unsettled:,}", oldest if warming else "nobody settles them"),
+        ("backlog", f"{backlog.unsettled:,}", oldest if warming else "not settled"),
     ]
 
 
@@ -106,7 +106,7 @@ def _upstream(now: Summary, *, warming: bool) -> list[Row]:
     estimate = f"{now.upstream_loads_without_warming:,}"
     if not warming:
         return [loads, ("estimated", estimate, "by a model of these reads")]
-    # Warming is not there to save loads, and whoever compares the two must not think that it is.
+    # Warming is not there to save loads, and the comparison must not suggest it.
     return [
         loads,
         ("without warming", estimate, "estimated from these reads,"),

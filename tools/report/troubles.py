@@ -2,7 +2,7 @@
 
 An error is what should not have happened: a 5xx or no answer for a reader, a webhook that the
 provider had to send again, a failed load, an exception in a task, a record logged as an error.
-What an ordinary day brings (a late event, a declined card, a lease that somebody else holds) is
+What an ordinary day brings (a late event, a declined card, a lease that is held elsewhere) is
 none. Stale reads are counted by themselves, and noted here.
 """
 
@@ -30,7 +30,7 @@ class Troubles:
             self._notes.append(text)
 
     def set(self, kind: str, count: int) -> None:
-        """Take over the count of somebody who counts this kind himself, and only goes up."""
+        """Take over a count that is kept elsewhere and only goes up."""
         with self._lock:
             if count > self._counts[kind]:
                 self._notes.append(f"{kind}: {count}")
@@ -69,7 +69,7 @@ class TroubleHandler(logging.Handler):
         """Count or note one record."""
         try:
             text = self.format(record).splitlines()[0]
-        except Exception:  # noqa: BLE001  # as logging itself does: a bad record stops nobody
+        except Exception:  # noqa: BLE001  # as logging itself does: a bad record stops no caller
             self.handleError(record)
             return
         if record.levelno >= logging.ERROR and record.name not in _COUNTED_ELSEWHERE:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from coordinator.core import events
 from tools.report.samples import Samples
 
-# Past this a change counts as never warmed: abandoned, or loaded by nobody.
+# Past this a change counts as never warmed: abandoned, or not loaded at all.
 _FORGOTTEN_AFTER_SECONDS = 120.0
 
 
@@ -33,7 +33,7 @@ class Stored:
 
 
 class Warmth:
-    """Joins commits with the entries that show them, whoever stored those.
+    """Joins commits with the entries that show them, wherever those were stored.
 
     A change that was superseded before it was warm waits for the entry of the newer one: until then
     its payment was cold. `recorded_at` is taken inside the transaction, just before the commit, so

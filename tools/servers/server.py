@@ -153,13 +153,13 @@ class Server(ABC):
         self.close()
 
     def owner(self) -> pwd.struct_passwd | None:
-        """Return whom the server runs as, None for whoever we are."""
+        """Return the user that the server runs as, None for our own."""
         if not self.users or os.geteuid() != 0:
             return None
         for name in self.users:
             with contextlib.suppress(KeyError):
                 return pwd.getpwnam(name)
-        raise ServerFailed(f"{self.program} doesn't run as root, and nobody else exists")
+        raise ServerFailed(f"{self.program} doesn't run as root, and there is no other user")
 
     def privileges(self) -> dict[str, Any]:
         """Return what makes ``subprocess`` run a command as the server's owner."""
@@ -176,7 +176,7 @@ class Server(ABC):
         return "\n".join(text.splitlines()[-20:])
 
     def _launch(self) -> None:
-        # The kernel ends the server with whoever started it, even if that one is killed.
+        # The kernel ends the server with the process that started it, even if that is killed.
         command = [*ending_with_us("KILL"), *self.command()]
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603  # servers of ours, on our own terms
@@ -185,7 +185,7 @@ class Server(ABC):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C is for whoever started it; the server ends after all that use it have.
+                # Ctrl-C is for the process that started it; the server ends after its users.
                 start_new_session=True,
                 **self.privileges(),
             )
@@ -246,7 +246,7 @@ def ending_with_us(signal_name: str) -> list[str]:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listened on a moment ago."""
+    """Return a port of 127.0.0.1 that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

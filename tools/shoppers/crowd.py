@@ -40,7 +40,7 @@ class Shoppers:
         self._on_read = on_read
 
     async def run(self, stop: asyncio.Event) -> Summary:
-        """Let people come until `stop` is set, then send everybody home at once.
+        """Let people come until `stop` is set, then end all visits at once.
 
         Return what they did. What a hook raises ends the day early, and is raised in a group.
         """

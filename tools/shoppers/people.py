@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Person(Struct, frozen=True):
-    """Somebody who reads payments, by their LMS user id."""
+    """A user who reads payments, by LMS user id."""
 
     lms_user_id: int
     is_staff: bool = False

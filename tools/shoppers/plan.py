@@ -14,8 +14,8 @@ FAULTS = (Outcome.LOST, Outcome.LEAKED, Outcome.FAILED, Outcome.UNREACHABLE)
 class Plan:
     """What the shoppers do. The defaults suit a laptop that runs everything in one process.
 
-    `rate` is new payments a second, of at most `shoppers` people at a time; whoever comes when
-    that many are there turns away. They look at their payment every `poll_seconds` while they wait
+    `rate` is new payments a second, of at most `shoppers` people at a time; a visitor beyond
+    those turns away. They look at their payment every `poll_seconds` while they wait
     for something, no longer than `patience_seconds`, and think for `think_seconds` in between
     (each time is drawn around these). Staff and other services make `staff_reads` a second between
     them, mostly of what changed lately. Numbers go from `first_number` on.

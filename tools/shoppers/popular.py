@@ -1,4 +1,4 @@
-"""Which payments everybody looks at: those that something happened to lately."""
+"""Names the popular payments: those that changed lately."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Reading payments from our API: one request, timed, judged, counted and told to whoever asks."""
+"""Reading payments from our API: one request, timed, judged, and counted."""
 
 import inspect
 import time
@@ -25,7 +25,7 @@ class Outcome(StrEnum):
     FOUND = "found"
     #: Not found and never seen before: its webhook may still be on the way.
     UNKNOWN_YET = "unknown_yet"
-    #: Not found, as it belongs to somebody else.
+    #: Not found, because it belongs to another user.
     CONCEALED = "concealed"
     #: 503 with Retry-After: the service protects itself, or upstream is down.
     BUSY = "busy"
@@ -35,7 +35,7 @@ class Outcome(StrEnum):
     UNREACHABLE = "unreachable"
     #: Not found, though it was seen before.
     LOST = "lost"
-    #: Somebody else's payment was shown.
+    #: Another user's payment was shown.
     LEAKED = "leaked"
     #: Any other answer.
     FAILED = "failed"
@@ -83,7 +83,7 @@ OnRead = Callable[[Reading], Awaitable[None] | None]
 
 
 class Reader:
-    """Reads payments for everybody, over connections that stay open."""
+    """Reads payments for all shoppers, over connections that stay open."""
 
     def __init__(
         self,

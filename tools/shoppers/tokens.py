@@ -1,4 +1,4 @@
-"""Credentials as Open edX gives them: a signed token that says who somebody is."""
+"""Credentials as Open edX gives them: a signed token that says who its bearer is."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ import jwt
 
 from tools.shoppers.people import Credential, Person
 
-#: A day, so that what is printed for somebody to try works for as long as they try.
+#: A day, so that a printed credential works for as long as it is tried.
 _LIFETIME_SECONDS = 24 * 3600
 #: A token is made anew when this much of its life is left.
 _MARGIN_SECONDS = 600
@@ -20,7 +20,7 @@ def token_credential(
     audience: str = "coordinator",
     clock: Callable[[], float] = time.time,
 ) -> Credential:
-    """Return the credential that signs everybody's tokens with `secret`, HS256, and keeps them."""
+    """Return the credential that signs all tokens with `secret`, HS256, and keeps them."""
     kept: dict[Person, tuple[float, Mapping[str, str]]] = {}
 
     def credential(person: Person) -> Mapping[str, str]:
@@ -39,7 +39,7 @@ def token_credential(
 def _claims(
     person: Person, now: float, expires_at: float, issuer: str, audience: str
 ) -> dict[str, object]:
-    """Return what the LMS says of somebody."""
+    """Return the claims that the LMS gives a user."""
     role = "staff" if person.is_staff else "learner"
     return {
         "iss": issuer,

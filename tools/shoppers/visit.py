@@ -55,7 +55,7 @@ class Visit:
     """One shopper with one payment."""
 
     def __init__(self, shop: Shop, number: str) -> None:
-        """Let somebody in; `number` is the one that the shop gives their payment."""
+        """Start a visit; `number` is the one that the shop gives their payment."""
         self._shop = shop
         self._number = number
         self._rng = shop.rng
@@ -148,7 +148,7 @@ class Visit:
         return status == "succeeded"
 
     async def _look_around(self) -> None:
-        """Look at the receipt now and then; somebody else may try to look as well."""
+        """Look at the receipt now and then; another user may try to as well."""
         if self._rng.random() < _IS_SPIED_ON:
             stranger = Person(self._shop.plan.users + 1 + self._rng.randrange(10))
             await self._shop.reader.read(self._number, stranger, is_stranger=True)
@@ -203,5 +203,5 @@ class Visit:
         await asyncio.sleep(seconds * self._rng.uniform(0.5, 1.5))
 
     def _happened(self) -> None:
-        """Let everybody know that something happened to the payment."""
+        """Announce that something happened to the payment."""
         self._shop.popular.touch(self._number)

@@ -50,7 +50,7 @@ async def _run(options: Options, *, exit_with_parent: bool) -> None:
 
 
 def _announce(host: str, port: int) -> None:
-    """Tell whoever started us where we are."""
+    """Print the address."""
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     line = {"event": "simulator.ready", "host": host, "port": port, "url": url}
     sys.stdout.write(f"{json.dumps(line)}\n")

@@ -113,7 +113,7 @@ def answer_dispute(payment: Payment, now: float) -> Transition:
 
 
 def close_dispute(payment: Payment, now: float, *, won: bool) -> Transition:
-    """Let the bank decide. An inquiry just ends, whoever was right."""
+    """Let the bank decide. An inquiry just ends, whatever the reason."""
     charge, dispute = _disputed(payment)
     if dispute.is_inquiry:
         closed = replace(dispute, status="warning_closed")

@@ -23,7 +23,7 @@ from tools.simulator.provider import Provider
 #: Answers kept for repeated Idempotency-Keys, the newest; Stripe keeps them for 24 hours.
 MAX_KEPT_ANSWERS = 10_000
 
-#: The payments that a request is about, for whoever counts.
+#: The payments that a request is about, for counting.
 ABOUT: web.RequestKey[list[str]] = web.RequestKey("about", list)
 PROVIDER: web.AppKey[Provider] = web.AppKey("provider", Provider)
 

@@ -122,7 +122,7 @@ async def make_payments(request: web.Request) -> object:
     for portion in populate(request.app[PROVIDER], wanted):
         listed += portion if wanted.count <= _LISTED else []
         first, last = first or portion[0], portion[-1]
-        # Whoever else asks for something is served in between.
+        # Other requests are served in between.
         await asyncio.sleep(0)
     return {
         "count": wanted.count,

@@ -77,7 +77,7 @@ class Deliveries:
     ) -> None:
         """Take how to send, where the present faults are found, and how many to send at once.
 
-        With None there is nobody to send to, and events are only kept by whoever made them.
+        With None there is no receiver, and events are only kept.
         """
         self.counts = DeliveryCounts()
         self._send = send
@@ -115,7 +115,7 @@ class Deliveries:
     def resend(self, event: Event) -> None:
         """Send an event once more, at once, as Stripe's dashboard does on request.
 
-        Raise NoReceiver if there is nobody to send to.
+        Raise NoReceiver without one.
         """
         if self._send is None:
             raise NoReceiver

@@ -44,7 +44,7 @@ class Gate:
         if request.path.startswith(CONTROL):
             return await handler(request)
         client = self._keys.identify(request.headers.get("Authorization"))
-        # Strangers are counted with the service: whoever it was, upstream was asked.
+        # Requests without a known key count as the service's: upstream was asked.
         tally = self.tallies[client if isinstance(client, Client) else Client.SERVICE]
         tally.begin(_kind(request), time.monotonic())
         status = 0
@@ -62,7 +62,7 @@ class Gate:
     async def _serve(
         self, request: web.Request, handler: Handler, client: Client
     ) -> web.StreamResponse:
-        """Serve a request of somebody known."""
+        """Serve a request with a known key."""
         if client is Client.SHOPPER:
             return await _handle(request, handler)
         if (spoiled := await self._spoil(request)) is not None:

@@ -190,7 +190,7 @@ def show_object(payment: Payment, object_id: str) -> Payload:
 
 
 def client_secret(payment_id: str) -> str:
-    """Return the secret that a browser needs for this payment, and nobody else may see."""
+    """Return the secret that a browser needs for this payment, and no other client may see."""
     return derive(f"{payment_id}_secret", payment_id, "client_secret")
 
 

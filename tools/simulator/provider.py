@@ -23,7 +23,7 @@ _BY_ITSELF = Cause()
 
 
 def _keep_silent(_: Sequence[Event]) -> None:
-    """Tell nobody."""
+    """Send nothing."""
 
 
 class Timer(Protocol):
@@ -100,7 +100,7 @@ class Provider:
             try:
                 self.take_step(payment_id, follow_up)
             except StripeError:
-                # Somebody was faster, or the payment is forgotten: nothing is left to be done.
+                # Another request was faster, or the payment is gone: nothing is left to do.
                 return
 
         self.later(self.faults.follow_up_ms / 1000, move)

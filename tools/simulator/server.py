@@ -90,7 +90,7 @@ async def serve(options: Options, stop: asyncio.Event, ready: Callable[[str, int
 async def _connect(
     options: Options, provider: Provider, stop: asyncio.Event, stack: AsyncExitStack
 ) -> Deliveries:
-    """Return the deliveries, already running if there is somebody to deliver to."""
+    """Return the deliveries, already running if there is a receiver."""
     send = None
     if options.webhook_url is not None:
         sender = WebhookSender(

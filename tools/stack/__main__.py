@@ -16,7 +16,7 @@ from tools.stack import options, system
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run until the time is over or somebody interrupts. Return the exit status."""
+    """Run until the time is over or it is interrupted. Return the exit status."""
     parsed = _parser().parse_args(given)
     wanted = options.Options(
         size=options.size_of(parsed),
@@ -58,7 +58,7 @@ def _run(wanted: options.Options, seconds: float | None) -> str:
 
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
-    # Whoever reads a pipe wants to know it now.
+    # A reader of a pipe gets it now.
     sys.stdout.flush()
 
 

@@ -36,7 +36,7 @@ def compose(
         "DJANGO_SETTINGS_MODULE": options.settings,
         "DJANGO_SECRET_KEY": secrets.token_urlsafe(50),
         "DJANGO_ALLOWED_HOSTS": f"{HOST},localhost",
-        # TLS ends before the web server, and here nobody began it.
+        # TLS ends before the web server, and here there is none.
         "DJANGO_SECURE_SSL_REDIRECT": "false",
         "DATABASE_URL": servers["database"],
         "CELERY_BROKER_URL": f"{servers['redis']}/0",

@@ -15,7 +15,7 @@ _PING_SECONDS = 1.0
 @contextmanager
 def opened(variables: Mapping[str, str]) -> Iterator[None]:
     """Set Django up with the environment of the programs, and make the database's tables."""
-    # Whoever watches says only what he has to.
+    # This process only watches.
     os.environ.update(variables, COORDINATOR_LOG_LEVEL="WARNING")
     import django
 

@@ -51,7 +51,7 @@ class Run:
         )
 
     def shop(self, seconds: float | None) -> None:
-        """Let people come until the time is over, or somebody interrupts."""
+        """Let people come until the time is over, or it is interrupted."""
         system = self._system
         party = Party(
             api=system.url,

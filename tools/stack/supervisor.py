@@ -16,7 +16,7 @@ class Supervisor:
     """All programs of a run, in the order in which they are started.
 
     With `restart_after_seconds` one that has ended is started again so long after it was seen to
-    have ended, as an orchestrator would; without it, its end is everybody's (as with honcho). Looks
+    have ended, as an orchestrator would; without it, its end ends all (as with honcho). Looks
     only when it is told to, in the thread that started them: the kernel ends them with that one.
     """
 

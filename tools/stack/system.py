@@ -30,7 +30,7 @@ _LOOK_SECONDS = 0.05
 
 
 class Interrupted(CoordinatorError):
-    """Somebody interrupted it."""
+    """The run was interrupted."""
 
 
 class NotReady(CoordinatorError):
@@ -52,7 +52,7 @@ class System:
     interrupts: Interrupts
 
     def wait(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
-        """Return True as soon as somebody interrupts, or `until` holds; False after `seconds`.
+        """Return True on an interrupt, or as soon as `until` holds; False after `seconds`.
 
         Looks after the programs meanwhile; raises ProgramEnded if one has ended that should not.
         """
@@ -142,9 +142,9 @@ def answers(url: str) -> bool:
 
 @contextmanager
 def _directory() -> Iterator[Path]:
-    """Make a directory of the run's own that servers which run as somebody else may pass through.
+    """Make a directory of the run's own that servers that run as another user may pass through.
 
-    Among the temporary ones, since those can't reach into everybody's home.
+    Among the temporary ones, since those can't reach into a home directory.
     """
     with own_directory(Path(tempfile.gettempdir()), prefix=PREFIX) as directory:
         directory.chmod(0o711)

@@ -1,7 +1,7 @@
 """Runs a check that may hang, in a thread of its own, and waits for it only so long.
 
-A database behind a broken network keeps whoever asks it for minutes; a probe has a second. While a
-check runs, everybody who asks shares its answer: however many probes come, one thread hangs.
+A database behind a broken network holds a query for minutes; a probe has a second. While a
+check runs, all probes share its answer: however many probes come, one thread hangs.
 """
 
 import logging
@@ -67,7 +67,7 @@ class Check:
 def findings(checks: Iterable[Check], timeout_seconds: float) -> dict[str, Finding]:
     """Run these checks at once; return the finding of each by name, after the timeout at most.
 
-    One that takes longer is not well, and runs on for whoever asks next.
+    One that takes longer is not well, and runs on for the next probe.
     """
     deadline = time.monotonic() + timeout_seconds
     running = [(check.name, check.begin()) for check in checks]

@@ -1,4 +1,4 @@
-"""Puts the findings together: one word for everybody, the rest for operators."""
+"""Puts the findings together: one word for any client, the rest for operators."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Report:
     found: Mapping[str, Finding]
 
     def brief(self) -> dict[str, object]:
-        """Return what everybody may know."""
+        """Return what any client may know."""
         return {"status": "ok" if self.ready else "unavailable"}
 
     def detailed(self) -> dict[str, object]:

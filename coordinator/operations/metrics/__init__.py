@@ -1,7 +1,7 @@
 """Metrics for Prometheus: what is counted, who feeds it, and how it is shown.
 
 `declared` names every metric; `feeding` hears the hooks of core, upstream and ledger and counts;
-`reads` counts reads, hundreds at once; `scraping` asks the ledger at the moment somebody looks;
+`reads` counts reads, hundreds at once; `scraping` asks the ledger at each scrape;
 `exposing` writes it all down as text, for one process or for several that share
 ``PROMETHEUS_MULTIPROC_DIR``; `serving` gives a process that is no web server a port of its own.
 """

@@ -17,7 +17,7 @@ from prometheus_client import (
 
 from coordinator.operations.metrics.histograms import BatchHistogram
 
-# A second series for each counter, that says when its process began: nobody asks.
+# A second series for each counter, that says when its process began, is not used.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's
 
 #: Ours alone: what another library counts in the default registry is not shown.
@@ -60,7 +60,7 @@ READS_FROM_LEDGER = _counter(
 )
 READS_COLLAPSED = _counter(
     "coordinator_reads_collapsed_total",
-    "Misses that waited for somebody else's load instead of loading.",
+    "Misses that waited for another reader's or worker's load.",
     "resource",
 )
 ENTRIES_REFUSED = _counter(

@@ -64,7 +64,7 @@ def forget_the_dead(together: Path) -> None:
     for path in together.glob("gauge_live*_*.db"):
         pid = path.stem.rpartition("_")[2]
         if pid.isdigit() and not _is_alive(int(pid)):
-            # Somebody else who is asked at this moment may be quicker.
+            # Another scrape at this moment may be quicker.
             path.unlink(missing_ok=True)
 
 

@@ -1,7 +1,7 @@
 """Counts reads, hundreds at once: one at a time would cost a fifth of what a warm read costs.
 
 On the path of a read its event is only kept. It is counted together with the others when there are
-enough of them, when somebody looks at the metrics of this process, or, where another process may be
+enough of them, when the metrics of this process are scraped, or, where another process may be
 the one that is asked, a second later.
 """
 

@@ -1,4 +1,4 @@
-"""What is asked at the moment somebody looks: the ledger's backlog, the switches, the limits.
+"""What is asked at each scrape: the ledger's backlog, the switches, the limits.
 
 The same whichever process answers, so no process keeps it. Each question is bounded: two partial
 indexes hold what the ledger is asked for, and no more than `MOST` rows of them are looked at.
@@ -26,7 +26,7 @@ class Asked:
     """A collector, in the library's word, that asks when it is asked."""
 
     def describe(self) -> Iterator[Metric]:
-        """Yield the metrics without values, so that registering one asks nobody."""
+        """Yield the metrics without values, so that registering one makes no query."""
         yield from (_up(), _backlog(), _oldest(), _abandoned(), _switch(), _limit())
 
     def collect(self) -> Iterator[Metric]:
@@ -95,7 +95,7 @@ def _oldest() -> GaugeMetricFamily:
 def _abandoned() -> GaugeMetricFamily:
     return GaugeMetricFamily(
         "coordinator_abandoned_changes",
-        f"Changes that were given up, and that nobody has tried again; counted to {MOST}.",
+        f"Changes that were given up, and were not tried again; counted to {MOST}.",
     )
 
 

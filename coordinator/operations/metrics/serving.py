@@ -36,7 +36,7 @@ class _Server6(_Server):
 
 
 class _Handler(WSGIRequestHandler):
-    """Logs nothing: somebody looks every few seconds."""
+    """Logs nothing: it is scraped every few seconds."""
 
     timeout = 5.0
 

@@ -103,7 +103,7 @@ class Command(BaseCommand):
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
-        # Whoever reads a pipe wants to know it now.
+        # A reader of a pipe gets it now.
         self.stdout.flush()
 
 

@@ -95,7 +95,7 @@ class Command(BaseCommand):
         if owner.answer.how is not How.HIT or owner.answer.state != payment.state:
             raise CommandError(f"the first read was no hit: {owner.answer}")
         if stranger.answer.status != 404:
-            raise CommandError("somebody else was shown the payment")
+            raise CommandError("another user was shown the payment")
         self.stdout.write(self.style.SUCCESS("OK: the first read was a hit."))
 
     def _tell(self, step: str, what: str, began: float | None = None) -> None:
@@ -135,7 +135,7 @@ class Command(BaseCommand):
 
 
 def _status(url: str) -> int:
-    """Return the status of a request, 0 if nobody answers."""
+    """Return the status of a request, 0 without an answer."""
     try:
         return urllib3.request("GET", url, timeout=_CALL_SECONDS, retries=False).status
     except urllib3.exceptions.HTTPError:
@@ -150,7 +150,7 @@ def _loads(simulator: str, intent_id: str) -> int:
 
 
 def _read(api: str, number: str, user_id: int) -> _Read:
-    """Read a payment as somebody."""
+    """Read a payment as a user."""
     began = time.perf_counter()
     answer = urllib3.request(
         "GET",
@@ -167,7 +167,7 @@ def _read(api: str, number: str, user_id: int) -> _Read:
 
 
 def _credential(user_id: int) -> Mapping[str, str]:
-    """Return the header that says who somebody is, as the identity service would sign it."""
+    """Return the header with a user's token, as the identity service would sign it."""
     issuer = settings.JWT_AUTH["JWT_ISSUERS"][0]
     if not issuer["SECRET_KEY"]:
         raise CommandError("without JWT_SECRET_KEY only the identity service can sign a token")

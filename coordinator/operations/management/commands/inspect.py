@@ -49,7 +49,7 @@ class Command(terminal.CacheCommand):
         out.print(f"[bold]{name}[/bold]")
         out.print(f"ledger   {ledger}")
         out.print(f"pointer  {seen.pointer or 'none'}: {seen.meaning}{cache}")
-        out.print(f"lease    {seen.lease or 'nobody is loading it'}")
+        out.print(f"lease    {seen.lease or 'free'}")
         out.print(f"keys     pointer {seen.pointer_key}, lease {seen.lease_key}\n")
         now = clock.current().now()
         out.print(
@@ -94,7 +94,7 @@ class Command(terminal.CacheCommand):
 
 def _described(standing: Standing) -> str:
     return (
-        f"{standing.state}, revision {standing.revision}, owner {standing.owner or 'nobody'},"
+        f"{standing.state}, revision {standing.revision}, owner {standing.owner or 'none'},"
         f" upstream {standing.upstream_id}"
     )
 
