@@ -125,6 +125,15 @@ fuzz: $(VENV)/.test ## Try 100,000 hostile inputs (FUZZ_INPUTS=N)
 	@tests/install-servers
 	@FUZZ_INPUTS=$(or $(FUZZ_INPUTS),100000) exec $(BIN)/python -m pytest -q tests/fuzz $(ARGS)
 
+.PHONY: wheel
+wheel: $(VENV)/.tools ## Build the wheel that other services install, in dist/
+	@$(BIN)/python -m hatchling build --target wheel --directory dist $(ARGS)
+
+.PHONY: matrix
+matrix: $(VENV)/.matrix ## Test every Python that is here with every Django (ARGS="--session ...")
+	@tests/install-servers
+	@exec $(BIN)/nox $(ARGS)
+
 .PHONY: audit
 audit: $(VENV)/.quality ## Ask the advisory database about what is installed (needs the network)
 	@exec $(BIN)/pip-audit --require-hashes --disable-pip -r requirements/base.txt $(ARGS)
@@ -159,13 +168,13 @@ format: $(VENV)/.quality ## Put every file into ruff's format
 	@$(BIN)/ruff format
 
 # The order matters: each file keeps to what the ones before it have pinned.
-LOCKED := tools base development image simulator flower test quality bench docs
+LOCKED := tools matrix base development image simulator flower test quality bench docs
 # `make lock UPGRADE=1` looks for newer versions; without it, what still fits stays.
 .PHONY: lock
 lock: $(VENV)/.tools ## Compile requirements/*.in to pinned, hashed files (UPGRADE=1 for newer)
 	@for name in $(LOCKED); do \
 		$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
-			--generate-hashes --no-emit-index-url --no-emit-find-links \
+			--generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-package coordinator \
 			--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) \
 			requirements/$$name.in --output-file requirements/$$name.txt || exit; \
 	done
@@ -175,7 +184,7 @@ install: $(VENV)/.development ## Make the virtual environment without running an
 
 .PHONY: clean
 clean: ## Remove what make, the tools and a run have made
-	@rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache var static
+	@rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .nox .pytest_cache .ruff_cache dist var static
 	@rm -f *.sqlite3 *.sqlite3-journal *.sqlite3-shm *.sqlite3-wal
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -204,7 +213,7 @@ $(VENV)/.tools: requirements/tools.txt | $(BIN)/python
 
 # uv takes seconds where pip takes a minute. Where it finds no way out (pip's settings, not uv's, may
 # name the mirror and its certificate), pip does the same.
-$(VENV)/.development $(VENV)/.test $(VENV)/.quality $(VENV)/.bench $(VENV)/.docs: $(VENV)/.%: requirements/%.txt $(VENV)/.tools
+$(VENV)/.development $(VENV)/.test $(VENV)/.quality $(VENV)/.bench $(VENV)/.docs $(VENV)/.matrix: $(VENV)/.%: requirements/%.txt $(VENV)/.tools
 	@echo 'Installing $< ...'
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $< || $(PIP) -r $<
 	@touch $@

@@ -15,7 +15,7 @@ from coordinator.ledger.signals import (
     ChangeEnded,
     changes_ended,
     changes_recorded,
-    payment_state_changed,
+    state_changed,
 )
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def _tell(model: type[Ledgered], change: Change) -> None:
         ended = ChangeEnded(change.resource, str(change.outcome), change.reason, 0.0)
         changes_ended.send_robust(sender=Change, endings=[ended])
         return
-    payment_state_changed.send_robust(
+    state_changed.send_robust(
         sender=model,
         resource=change.resource,
         identifier=change.identifier,

@@ -45,7 +45,7 @@ def record_changes(facts: Iterable[Fact]) -> list[Recorded]:
 
     The outermost transaction: it locks the rows in one global order, writes rows and log, and
     suspends the pointers before it commits (rule 1), then advances the pointers and sends
-    `payment_state_changed` for each, `changes_recorded` for all. Raise UnknownIdentifier,
+    `state_changed` for each, `changes_recorded` for all. Raise UnknownIdentifier,
     IdentifierTaken, InvalidIdentifier, ChangeRefused (a column, value or state that the model does
     not have), or Django's database errors; after any of them nothing was recorded, and the
     provider's redelivery starts afresh.

@@ -10,10 +10,10 @@ from django.dispatch import Signal
 
 #: A change was committed. Sent with ``resource``, ``identifier``, ``revision``, ``state`` and
 #: ``change_id``.
-payment_state_changed = Signal()
+state_changed = Signal()
 
 #: The changes of one transaction were committed, and some of them are to be settled. Sent once a
-#: transaction, after `payment_state_changed` was sent for each of them, with ``changes``.
+#: transaction, after `state_changed` was sent for each of them, with ``changes``.
 changes_recorded = Signal()
 
 #: The outcome of changes is known. Sent with ``endings``, a sequence of `ChangeEnded`.

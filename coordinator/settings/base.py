@@ -4,6 +4,7 @@ import base64
 import json
 from typing import Any
 
+from coordinator import __version__
 from coordinator.settings import caches, environment, own
 from coordinator.settings.databases import database
 from coordinator.settings.environment import env, listed
@@ -153,7 +154,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Coordinator",
     "DESCRIPTION": "Payments, answered from entries that were warm before anyone asked.",
-    "VERSION": "1.0.0",
+    "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
     "OAS_VERSION": "3.1.0",
     # From the package beside it: the page works without asking anybody else's server.

@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from coordinator.core import clock
-from coordinator.ledger.signals import changes_recorded, payment_state_changed
+from coordinator.ledger.signals import changes_recorded, state_changed
 from coordinator.settings import caches
 from tests.processes import HOST, free_port
 from tests.support.clocks import ManualClock
@@ -46,7 +46,7 @@ def no_cache(settings: Settings) -> None:
 @pytest.fixture(autouse=True)
 def receivers_as_they_were() -> Iterator[None]:
     """Put back whoever listens to changes."""
-    signals = (payment_state_changed, changes_recorded)
+    signals = (state_changed, changes_recorded)
     before = [list(signal.receivers) for signal in signals]
     yield
     for signal, receivers in zip(signals, before, strict=True):

@@ -1,6 +1,7 @@
 """docs/dependencies.md lists what requirements/ asks for, in the versions that are locked."""
 
 import re
+import tomllib
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -14,12 +15,23 @@ def listed() -> dict[str, str]:
 
 
 def asked_for() -> set[str]:
-    names = set()
+    names = of_the_package()
     for path in (TOP / "requirements").glob("*.in"):
         for line in path.read_text().splitlines():
             if line and not line.startswith(("#", "-")):
-                names.add(re.split(r"[\[~=<> ]", line, maxsplit=1)[0].lower().replace(".", "-"))
+                names.add(name_of(line))
     return names
+
+
+def name_of(requirement: str) -> str:
+    return re.split(r"[\[~=<> ]", requirement, maxsplit=1)[0].lower().replace(".", "-")
+
+
+def of_the_package() -> set[str]:
+    """Return what pyproject.toml asks for, with every extra."""
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+    extras = [one for extra in project["optional-dependencies"].values() for one in extra]
+    return {name_of(one) for one in [*project["dependencies"], *extras]} - {"coordinator"}
 
 
 def locked() -> dict[str, set[str]]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models.signals import post_save
 
-from coordinator.ledger.signals import payment_state_changed
+from coordinator.ledger.signals import state_changed
 from coordinator.payments.models import Payment
 
 DIRECTORY: Final = "CHAOS_DIRECTORY"
@@ -32,7 +32,7 @@ def connect() -> None:
     """Connect to the two moments, in web processes that have been given a directory."""
     if DIRECTORY in os.environ and os.environ.get("HONCHO_PROCESS_NAME", "").startswith("web"):
         post_save.connect(_when_written, sender=Payment, dispatch_uid="chaos.advance", weak=False)
-        payment_state_changed.connect(_when_told, dispatch_uid="chaos.ring", weak=False)
+        state_changed.connect(_when_told, dispatch_uid="chaos.ring", weak=False)
 
 
 def _when_written(**_: Any) -> None:

@@ -12,7 +12,7 @@ from django.db import connections
 
 from coordinator.core import events
 from coordinator.ledger import queue
-from coordinator.ledger.signals import payment_state_changed
+from coordinator.ledger.signals import state_changed
 from tools.embedded import adapting, background, place, upstream, web
 from tools.embedded.interrupts import Interrupts
 from tools.embedded.options import Options
@@ -130,8 +130,8 @@ class _Arrival:
             if self._warm:
                 stack.callback(events.subscribe(self._stored))
             else:
-                payment_state_changed.connect(self._recorded)
-                stack.callback(payment_state_changed.disconnect, self._recorded)
+                state_changed.connect(self._recorded)
+                stack.callback(state_changed.disconnect, self._recorded)
             yield
 
     def wait(self, number: str) -> bool:

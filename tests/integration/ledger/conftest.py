@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.ledger.signals import payment_state_changed
+from coordinator.ledger.signals import state_changed
 from tests.support.fixtures import no_cache, receivers_as_they_were
 
 __all__ = ["no_cache", "receivers_as_they_were"]
@@ -13,12 +13,12 @@ __all__ = ["no_cache", "receivers_as_they_were"]
 
 @pytest.fixture
 def rung() -> Iterator[list[dict[str, Any]]]:
-    """Return the list of what `payment_state_changed` was sent with."""
+    """Return the list of what `state_changed` was sent with."""
     heard: list[dict[str, Any]] = []
 
     def hear(**said: Any) -> None:
         heard.append(said)
 
-    payment_state_changed.connect(hear, weak=False)
+    state_changed.connect(hear, weak=False)
     yield heard
-    payment_state_changed.disconnect(hear)
+    state_changed.disconnect(hear)

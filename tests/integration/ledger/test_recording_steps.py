@@ -11,7 +11,7 @@ from coordinator.core import pointer
 from coordinator.core.pointer import Current, Suspended
 from coordinator.ledger import after_commit
 from coordinator.ledger.recording import Recording
-from coordinator.ledger.signals import payment_state_changed
+from coordinator.ledger.signals import state_changed
 from coordinator.payments.models import Payment
 from tests.support.payments import change, payment, record
 from tests.support.threads import Running
@@ -142,11 +142,11 @@ def test_the_signal_comes_after_the_commit_and_says_what_changed() -> None:
             {"sender": sender, "others": seen_by_others(), "in": connection.in_atomic_block} | about
         )
 
-    payment_state_changed.connect(hear)
+    state_changed.connect(hear)
     try:
         recorded = record("processing", at=5)
     finally:
-        payment_state_changed.disconnect(hear)
+        state_changed.disconnect(hear)
     assert said == [
         {
             "sender": Payment,
@@ -167,12 +167,12 @@ def test_a_failing_receiver_is_nobody_elses_trouble(
     def fails(**_: object) -> None:
         raise ValueError("broken receiver")
 
-    payment_state_changed.connect(fails)
+    state_changed.connect(fails)
     try:
         with caplog.at_level(logging.ERROR):
             recorded = record("processing", at=5)
     finally:
-        payment_state_changed.disconnect(fails)
+        state_changed.disconnect(fails)
     assert recorded.outcome is Recording.APPLIED
     assert len(rung) == 1
     assert "broken receiver" in caplog.text
