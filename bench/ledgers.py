@@ -9,6 +9,10 @@ from coordinator.ledger.models import Change
 from coordinator.payments.models import Payment
 
 _BATCH = 2_000
+PAYMENTS = Payment._meta.db_table  # noqa: SLF001  # Django's public name
+CHANGES = Change._meta.db_table  # noqa: SLF001  # the same
+_SETTLED = "SELECT NOT EXISTS (SELECT FROM {} WHERE outcome = '' OR confirmed_at IS NULL)"
+_EMPTY = "TRUNCATE {}, {} RESTART IDENTITY CASCADE"
 
 
 def fill(names: Sequence[str], prefix: str = "fast", *, log: bool = True) -> None:
@@ -28,10 +32,7 @@ def fill(names: Sequence[str], prefix: str = "fast", *, log: bool = True) -> Non
 def settled() -> bool:
     """Return True if nothing is unsettled. Asked often, on the core that does the work: cheaply."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT NOT EXISTS (SELECT FROM ledger_change"
-            " WHERE outcome = '' OR confirmed_at IS NULL)"
-        )
+        cursor.execute(_SETTLED.format(CHANGES))
         [found] = cursor.fetchone()
         return bool(found)
 
@@ -39,4 +40,4 @@ def settled() -> bool:
 def empty() -> None:
     """Have nothing in the ledger."""
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE payments_payment, ledger_change RESTART IDENTITY CASCADE")
+        cursor.execute(_EMPTY.format(PAYMENTS, CHANGES))

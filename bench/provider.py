@@ -46,6 +46,12 @@ class BenchProvider:
         return Ignored("measuring")
 
 
+class SingleLoads(BenchProvider):
+    """The same without a read in bulk: each payment is a request."""
+
+    fetch_many = None  # type: ignore[assignment]  # as providers without one have it
+
+
 def _request(upstream_id: str) -> None:
     next(requests)
     if upstream_id.startswith("slow_"):

@@ -23,8 +23,10 @@ from tools.servers.server import HOST, ServerFailed, ending_with_us, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 _PATIENCE_SECONDS = 60.0
-_WORKER = "celery -A bench.worker worker --pool threads --concurrency 8"
-_WORKER_OPTIONS = "--queues settle,warm,default --loglevel WARNING --without-gossip"
+WORKER = (
+    "celery -A bench.worker worker --pool threads --concurrency 8"
+    " --queues settle,warm,default --loglevel WARNING --without-gossip"
+)
 _WEB = "granian --interface wsgi --workers 1 --blocking-threads 16 --no-access-log"
 
 
@@ -77,8 +79,7 @@ class Site:
     def worker(self) -> "Program":
         """Return the Celery worker, started when it is first asked for."""
         if self._worker is None:
-            command = [*_WORKER.split(), *_WORKER_OPTIONS.split()]
-            self._worker = Program("worker", command, self.directory)
+            self._worker = Program("worker", WORKER.split(), self.directory)
             self._stack.callback(self._worker.end)
             program = self._worker
             wait_until(lambda: program.runs() and self.collected(wait_seconds=1) is not None)

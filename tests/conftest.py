@@ -14,6 +14,7 @@ from edx_django_utils.cache import RequestCache
 from pytest_django import DjangoDbBlocker, Settings
 
 from coordinator.settings import base, caches
+from coordinator.warmer import throttle
 from coordinator.web import throttling, token_memory
 from tests.databases import default_database, emptied, migrated_test_database
 from tests.processes import Server, ServerMissing
@@ -87,6 +88,12 @@ def own_cache(settings: Settings, cache_prefix: str) -> Iterator[None]:
     throttling.forget()
     yield
     RequestCache.clear_all_namespaces()
+
+
+@pytest.fixture(autouse=True)
+def own_throttle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test settle as a process that has learned nothing of upstream yet."""
+    monkeypatch.setattr(throttle, "_own", throttle.Throttle())
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ ABOUT: Final = {
     "requests": "GET through the whole stack",
     "changes": "recording a change",
     "settling": "settling the change log, beside Celery tasks",
+    "backlog": "a fresh change in a long backlog: how soon it is warm (minutes)",
     "latency": "from the commit to readable elsewhere, beside one Celery task",
     "backfill": "backfilling, beside writing the same bytes",
     "memory": "a worker's memory after many warms",
@@ -27,7 +28,7 @@ ABOUT: Final = {
     "million": "the same with a million payments in the ledger (minutes)",
 }
 #: Only when they are named: they take much longer than all the others together.
-BY_NAME: Final = ("nodes", "million")
+BY_NAME: Final = ("nodes", "million", "backlog")
 
 
 def load(name: str) -> Measure:

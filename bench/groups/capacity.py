@@ -123,7 +123,7 @@ def _bytes_in_ledger() -> Iterable[Figure]:
     many = 10_000
     ledgers.fill(things.numbers(many, "ROWS"))
     with connection.cursor() as cursor:
-        for table, what in (("payments_payment", "payment"), ("ledger_change", "change")):
+        for table, what in ((ledgers.PAYMENTS, "payment"), (ledgers.CHANGES, "change")):
             cursor.execute("SELECT pg_total_relation_size(%s)", [table])
             yield counted(
                 _GROUP, f"bytes in PostgreSQL of a {what}, indexes included", _one(cursor) / many

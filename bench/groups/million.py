@@ -23,7 +23,7 @@ _FEW = 1_000
 _PAGE = 200
 
 _INSERT_PAYMENTS = """
-INSERT INTO payments_payment (number, upstream_id, state, revision, changed_at, provider,
+INSERT INTO {table} (number, upstream_id, state, revision, changed_at, provider,
     lms_user_id, order_reference, intent_status, amount, amount_received, amount_refunded,
     currency, dispute)
 SELECT 'M-' || n, 'fast_M-' || n, 'succeeded', 1, now() - n * interval '1 second', 'bench', '42',
@@ -31,7 +31,7 @@ SELECT 'M-' || n, 'fast_M-' || n, 'succeeded', 1, now() - n * interval '1 second
 FROM generate_series(%s, %s) AS n
 """
 _INSERT_CHANGES = """
-INSERT INTO ledger_change (resource, identifier, revision, state, previous_state, event_id,
+INSERT INTO {table} (resource, identifier, revision, state, previous_state, event_id,
     event_type, recorded_at, correlation_id, applied, confirm, suspended, outcome, reason, ended_at,
     confirmed_at, attempts, next_attempt_at)
 SELECT 'payment', 'M-' || n, 1, 'succeeded', '', 'evt_M-' || n, 'payment_intent.succeeded', now(),
@@ -78,8 +78,8 @@ def measure(_: Site, options: Options) -> list[Figure]:
 
 def _grow(first: int, last: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT_PAYMENTS, [first, last])
-        cursor.execute(_INSERT_CHANGES, [first, last])
+        cursor.execute(_INSERT_PAYMENTS.format(table=ledgers.PAYMENTS), [first, last])
+        cursor.execute(_INSERT_CHANGES.format(table=ledgers.CHANGES), [first, last])
         cursor.execute("VACUUM ANALYZE")
 
 

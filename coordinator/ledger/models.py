@@ -133,6 +133,7 @@ class Change(models.Model):
             models.Index(
                 fields=["next_attempt_at", "id"], condition=UNSETTLED, name="ledger_unsettled"
             ),
+            models.Index(fields=["id"], condition=UNSETTLED, name="ledger_newest"),
             models.Index(fields=["resource", "identifier", "id"], name="ledger_history"),
             models.Index(
                 fields=["ended_at"], condition=Q(outcome="abandoned"), name="ledger_abandoned"

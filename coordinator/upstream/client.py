@@ -14,7 +14,7 @@ from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
 
 from coordinator import causes, correlation
-from coordinator.upstream import breaker, budget, conf, events, retrying
+from coordinator.upstream import breaker, budget, conf, events, refusals, retrying
 from coordinator.upstream.answers import Answer
 from coordinator.upstream.breaker import Result
 from coordinator.upstream.deadlines import Deadline
@@ -231,8 +231,11 @@ class UpstreamClient:
             "attempts": call.attempts,
             "error": error,
         }
-        level = logging.WARNING if error else logging.INFO
-        logger.log(level, "upstream.request_finished", extra=fields)
+        if call.attempts:
+            level = logging.WARNING if error else logging.INFO
+            logger.log(level, "upstream.request_finished", extra=fields)
+        else:
+            refusals.note(self.host, call.cause, error)
         events.emit(
             events.RequestFinished(
                 cause=call.cause,

@@ -59,8 +59,13 @@ def ending(
     standings: Mapping[str, Standing],
     warmed: Warmed | None,
     confirmations: Mapping[str, Confirmation],
+    refusal: CoordinatorError | None = None,
 ) -> Ending:
-    """Return how a change ends that was looked at; `warmed` is None if it was not tried."""
+    """Return how a change ends that was looked at; `warmed` is None if it was not tried.
+
+    `refusal` is what upstream, or our own budget for it, answered to everything then: all that was
+    not tried for it ends in the same way, so that one statement puts it back.
+    """
     standing = standings.get(change.identifier)
     if standing is None:
         # Erased meanwhile. No row, so no pointer that anyone could still be misled by.
@@ -74,6 +79,9 @@ def ending(
         end = Ending(Outcome.SUPERSEDED, f"by revision {standing.revision}")
     elif kills_workers(change):
         end = _abandoned(change, f"{interruptions(change)} workers died over it")
+    elif warmed is None and refusal is not None:
+        pause = max(refusal.retry_after_seconds or 0.0, _BUSY_AGAIN_SECONDS)
+        end = Ending(reason=refusal.reason, again_in_seconds=pause, tried=False)
     elif warmed is None:
         end = Ending(reason="not tried", again_in_seconds=_BUSY_AGAIN_SECONDS, tried=False)
     else:

@@ -27,6 +27,7 @@ _TABLES: Mapping[str, type[Model]] = {PAYMENTS: Payment, CHANGES: Change}
 Row = tuple[object, ...]
 
 _WORD = re.compile(r"\w+")
+_WRITING = ("INSERT", "UPDATE", "DELETE")
 
 
 class LedgerConnection(DatabaseWrapper):
@@ -140,13 +141,16 @@ class Ledger:
 
     def _step_for(self, sql: str, *, inside: bool) -> tuple[Step, frozenset[str]]:
         verb = sql.split(None, 1)[0]
+        if verb == "WITH":
+            # What follows the queries that it names decides: claiming a page is an UPDATE.
+            verb = next((word for word in _WRITING if f"{word} " in sql), "SELECT")
         # Django quotes the names of tables, and what is written by hand need not.
         words = set(_WORD.findall(sql))
         tables = frozenset(name for name, model in _TABLES.items() if model._meta.db_table in words)
         about = ", ".join(sorted(tables))
         if verb == "BEGIN":
             return Step("begin", lock=Lock.TAKE, reads=self.everywhere), NOTHING
-        writes = tables if verb in {"INSERT", "UPDATE", "DELETE"} else NOTHING
+        writes = tables if verb in _WRITING else NOTHING
         if inside:
             # Under the lock nobody else changes what it reads, and nobody sees what it writes.
             return Step(verb.lower(), f"{about}, in the transaction"), writes

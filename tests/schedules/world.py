@@ -30,6 +30,7 @@ from coordinator.errors import CoordinatorError
 from coordinator.ledger.recording import record_change
 from coordinator.payments.models import Payment
 from coordinator.warmer import outcomes as endings
+from coordinator.warmer import throttle
 from tests.schedules.bell import Broker
 from tests.schedules.ledger import PAYMENTS, Ledger, Row
 from tests.schedules.memory import Contents, ScheduledCache
@@ -112,6 +113,7 @@ class World:
         put(lease, "_flights", {})
         put(lease, "_serial", lease._serial)
         put(doorbell, "_quiet_until", 0.0)
+        put(throttle, "_own", _NothingLearned())
         level = logging.root.manager.disable
         logging.disable(logging.CRITICAL)
         real = resource.get(Payment.resource_name)
@@ -416,6 +418,16 @@ class InTurn(Executor):
         future: Future[Any] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
+
+
+class _NothingLearned(throttle.Throttle):
+    """Keeps no memory: what a schedule does may not depend on the schedules before it."""
+
+    def refused(self, resource: str, seconds: float) -> None:
+        """Leave the resource open."""
+
+    def took(self, asked: int, claimed: int, settled: int, seconds: float, limit: int) -> None:
+        """Leave pages as large as they are."""
 
 
 _ABSENT = object()

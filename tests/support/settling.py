@@ -7,6 +7,7 @@ from django.utils import timezone
 from coordinator.core import cache
 from coordinator.ledger.models import UNSETTLED, Change
 from coordinator.warmer import settle as settling
+from coordinator.warmer import throttle
 from coordinator.warmer.settle import Page
 
 
@@ -26,6 +27,7 @@ def settle_again() -> Page:
 
 def due_now() -> None:
     """Let what is unsettled be due, as if the time that it waits for had passed."""
+    throttle._own = throttle.Throttle()
     now = timezone.now() - timedelta(seconds=1)
     Change.objects.filter(UNSETTLED).update(next_attempt_at=now)
 

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from coordinator.ledger import queue
+from coordinator.ledger import claiming, queue
 from coordinator.ledger.models import Change, Outcome
 from coordinator.ledger.queue import Ending
 from tests.support.threads import at_once
@@ -69,15 +69,43 @@ def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 # -- claiming ----------------------------------------------------------------------------------
 
 
-def test_the_oldest_come_first_and_no_more_than_a_page() -> None:
-    changes = logged(7)
-    pages = [queue.claim(3, 60) for _ in range(4)]
-    assert [ids(page) for page in pages] == [
-        ids(changes[:3]),
-        ids(changes[3:6]),
-        ids(changes[6:]),
-        [],
-    ]
+def test_half_a_page_is_the_newest_half_the_oldest_and_it_is_no_more_than_a_page() -> None:
+    changes = ids(logged(9))
+    pages = [ids(queue.claim(4, 60)) for _ in range(4)]
+    assert pages == [[*changes[:2], *changes[7:]], [*changes[2:4], *changes[5:7]], [changes[4]], []]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_a_page_is_full_as_long_as_enough_is_due(limit: int) -> None:
+    logged(12)
+    assert [len(queue.claim(limit, 60)) for _ in range(12 // limit)] == [limit] * (12 // limit)
+
+
+def test_a_page_of_one_is_the_oldest() -> None:
+    changes = logged(3)
+    assert ids(queue.claim(1, 60)) == [changes[0].pk]
+
+
+def test_a_fresh_change_is_in_the_next_page_of_any_backlog() -> None:
+    logged(30, next_attempt_at=timezone.now() - timedelta(hours=1))
+    # Some came back later than the fresh one was recorded: they are not newer for that.
+    logged(30, next_attempt_at=timezone.now())
+    [fresh] = logged(1, next_attempt_at=timezone.now() - timedelta(minutes=1))
+    assert fresh.pk in ids(queue.claim(4, 60))
+
+
+def test_the_newest_are_looked_for_among_a_bounded_number() -> None:
+    old = ids(logged(10))
+    later = timezone.now() + timedelta(hours=1)
+    logged(claiming.NEWEST_LOOKED_AT, next_attempt_at=later)
+    assert ids(queue.claim(4, 60)) == old[:4], "the page is full, of the oldest"
+
+
+def test_none_of_a_resource_that_is_left_alone_is_claimed() -> None:
+    mine = ids(logged(4))
+    logged(4, resource="order")
+    assert ids(queue.claim(10, 60, apart_from=["order", "' OR 1 = 1 --"])) == mine
+    assert len(queue.claim(10, 60)) == 4
 
 
 def test_a_claim_is_counted_and_is_no_attempt_yet() -> None:
@@ -140,7 +168,7 @@ def test_several_threads_never_get_the_same_change() -> None:
 CLAIM_ALL = """
 import django, json, sys
 django.setup()
-from coordinator.ledger import queue
+from coordinator.ledger import claiming, queue
 print("ready", flush=True)
 sys.stdin.readline()
 mine = []

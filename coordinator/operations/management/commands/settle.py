@@ -1,5 +1,6 @@
 """`manage.py settle`: settle changes by hand, without a broker or a worker."""
 
+import math
 from argparse import ArgumentParser
 from collections import Counter
 from typing import Any
@@ -7,10 +8,13 @@ from typing import Any
 from django.core.management.base import CommandError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from coordinator.core import cache
+from coordinator.core import cache, clock
 from coordinator.ledger import queue
 from coordinator.operations import terminal
 from coordinator.warmer.settle import settle_page
+
+# A budget is there again within a second or two; an open circuit takes longer, and ends the run.
+_LONGEST_WAIT_SECONDS = 2.0
 
 
 class Command(terminal.CacheCommand):
@@ -38,8 +42,13 @@ class Command(terminal.CacheCommand):
                 page = settle_page()
                 endings.update(page.endings)
                 progress.advance(bar, page.claimed)
-                if once or not page.claimed:
+                if once:
                     break
+                if not page.claimed:
+                    if (page.again_in_seconds or math.inf) > _LONGEST_WAIT_SECONDS:
+                        break
+                    # Upstream's budget is spent for the moment: nothing was claimed for that.
+                    clock.current().wait(page.again_in_seconds or 0.0)
         ended = ", ".join(f"{count} {ending}" for ending, count in endings.items())
         left = queue.backlog()
         self.stdout.write(
