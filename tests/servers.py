@@ -1,6 +1,19 @@
 """The real servers; ``tests/conftest.py`` makes fixtures of them."""
 
-from tools.servers.programs import MemcachedServer, NginxServer, PostgresServer, RedisServer
+from tools.servers.programs import (
+    MemcachedServer,
+    NginxServer,
+    PgBouncerServer,
+    PostgresServer,
+    RedisServer,
+)
 from tools.servers.server import HOST
 
-__all__ = ["HOST", "MemcachedServer", "NginxServer", "PostgresServer", "RedisServer"]
+__all__ = [
+    "HOST",
+    "MemcachedServer",
+    "NginxServer",
+    "PgBouncerServer",
+    "PostgresServer",
+    "RedisServer",
+]

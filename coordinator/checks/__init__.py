@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from django.core import checks
 
-from coordinator.checks import access, places, secrets, timing
+from coordinator.checks import access, limits, places, secrets, timing
 
 #: What looks at the settings, in the order of the ids.
 ALL: tuple[Callable[[], Iterator[checks.CheckMessage]], ...] = (
@@ -51,3 +51,4 @@ def register() -> None:
     """Have Django run the checks at every start of a command."""
     checks.register(check_settings)
     checks.register(check_deployment, deploy=True)
+    checks.register(limits.check_limits, checks.Tags.database)

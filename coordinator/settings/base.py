@@ -184,6 +184,7 @@ def databases(url: str) -> dict[str, dict[str, Any]]:
             lock_timeout_seconds=own.DATABASE_LOCK_TIMEOUT_SECONDS,
             idle_in_transaction_timeout_seconds=own.DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_SECONDS,
             connection_max_age_seconds=own.DATABASE_CONNECTION_MAX_AGE_SECONDS,
+            pooled=own.DATABASE_POOLED,
         )
     }
 

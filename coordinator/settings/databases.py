@@ -12,9 +12,12 @@ def database(
     lock_timeout_seconds: float,
     idle_in_transaction_timeout_seconds: float,
     connection_max_age_seconds: int = 0,
+    pooled: bool = False,
 ) -> dict[str, Any]:
     """Return the entry of DATABASES for `url`, like ``postgres://user@host/name``.
 
+    `pooled`: a pooler like PgBouncer hands the server's connections from one transaction to the
+    next. Nothing of a session may be relied on then, and the limits have to be the role's own.
     Raises dj_database_url.UnknownSchemeError or ParseError when `url` is not an address.
     """
     settings: dict[str, Any] = dict(
@@ -45,9 +48,16 @@ def database(
             # has to outlive the longest transaction that the database permits.
             "idle_in_transaction_session_timeout": idle_in_transaction_timeout_seconds,
         }
-        ours = " ".join(f"-c {name}={int(value * 1000)}" for name, value in limits.items())
-        # Whatever the address itself asks for comes last, and so wins.
-        options["options"] = f"{ours} {options.get('options', '')}".strip()
+        if pooled:
+            # A cursor or a prepared statement stays with the server's connection, and the next
+            # transaction may get another one. The limits are refused at connecting, and a SET would
+            # stay behind for another client: `coordinator.checks.limits` asks the server for them.
+            settings["DISABLE_SERVER_SIDE_CURSORS"] = True
+            options["prepare_threshold"] = None
+        else:
+            ours = " ".join(f"-c {name}={int(value * 1000)}" for name, value in limits.items())
+            # Whatever the address itself asks for comes last, and so wins.
+            options["options"] = f"{ours} {options.get('options', '')}".strip()
         options.setdefault("application_name", "coordinator")
         options.setdefault("connect_timeout", 5)
     return settings

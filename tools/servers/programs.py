@@ -1,4 +1,4 @@
-"""memcached, redis-server, PostgreSQL and nginx, from the system's packages."""
+"""memcached, redis-server, PostgreSQL, PgBouncer and nginx, from the system's packages."""
 
 import signal
 import socket
@@ -102,11 +102,7 @@ class PostgresServer(Server):
 
     def answers(self) -> bool:
         """Return True once it takes connections."""
-        # A start-up packet: it listens before it takes connections, and says so ("E") till then.
-        with socket.create_connection((HOST, self.port), timeout=1) as connection:
-            body = b"user\0postgres\0database\0postgres\0\0"
-            connection.sendall((len(body) + 8).to_bytes(4) + (196608).to_bytes(4) + body)
-            return connection.recv(1) == b"R"
+        return takes_connections(self.port, "postgres")
 
 
 class NginxServer(Server):
@@ -154,3 +150,53 @@ class NginxServer(Server):
                 }}
             }}
         """
+
+
+class PgBouncerServer(Server):
+    """PgBouncer in front of a PostgreSQL, which lets any user in without a password.
+
+    `settings` is more of its ``[pgbouncer]`` section, as documentation shows it.
+    """
+
+    program = package = "pgbouncer"
+    users = ("postgres", "nobody")
+    #: Its immediate shutdown.
+    stop_signal = signal.SIGTERM
+
+    def __init__(
+        self,
+        database: PostgresServer,
+        user: str,
+        settings: str,
+        within: Path | None = None,
+    ) -> None:
+        super().__init__(within)
+        self._database = database
+        self._user = user
+        self._settings = settings
+
+    def command(self) -> list[str]:
+        """Write the configuration for this port, and return the command."""
+        users = self.directory / "users.txt"
+        users.write_text(f'"{self._user}" ""\n')
+        configuration = self.directory / "pgbouncer.ini"
+        configuration.write_text(
+            f"[databases]\n* = host={HOST} port={self._database.port}\n\n"
+            f"[pgbouncer]\n{self._settings}\n"
+            f"listen_addr = {HOST}\nlisten_port = {self.port}\nunix_socket_dir =\n"
+            f"auth_type = trust\nauth_file = {users}\n"
+        )
+        return [self.executable(), str(configuration)]
+
+    def answers(self) -> bool:
+        """Return True once it takes connections for the database behind it."""
+        return takes_connections(self.port, self._user)
+
+
+def takes_connections(port: int, user: str) -> bool:
+    """Return True if what listens on this port lets `user` into the database ``postgres``."""
+    # A start-up packet: PostgreSQL listens before it takes connections, and says so ("E").
+    with socket.create_connection((HOST, port), timeout=1) as connection:
+        body = b"user\0" + user.encode() + b"\0database\0postgres\0\0"
+        connection.sendall((len(body) + 8).to_bytes(4) + (196608).to_bytes(4) + body)
+        return connection.recv(1) == b"R"
