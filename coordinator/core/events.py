@@ -1,16 +1,10 @@
-"""What happened in the core, told to whoever subscribed: metrics and logs live behind this hook.
+"""Events of the core, and the hook that emits them: metrics and logs subscribe to it."""
 
-A subscriber gets one frozen event object, in the thread in which it happened. It must be quick and
-must not raise; if it does, that is logged and the others are still told.
-"""
-
-import logging
-from collections.abc import Callable
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 
-logger = logging.getLogger(__name__)
+from coordinator.hook import Hook
 
 
 class EntryRead(msgspec.Struct, frozen=True):
@@ -79,7 +73,7 @@ class PointerMoved(msgspec.Struct, frozen=True):
 
 
 class LeaseTaken(msgspec.Struct, frozen=True):
-    """`count` leases were asked for: `granted`, or somebody else holds them."""
+    """`count` leases were asked for: `granted`, or held by another caller."""
 
     resource: str
     granted: bool
@@ -92,7 +86,7 @@ class CacheFailed(msgspec.Struct, frozen=True):
     operation: str
 
 
-Event = (
+CoreEvent = (
     EntryRead
     | EntryWarmed
     | LoadFinished
@@ -103,39 +97,6 @@ Event = (
     | LeaseTaken
     | CacheFailed
 )
-Subscriber = Callable[[Any], None]
 
-_KINDS: tuple[type, ...] = get_args(Event)
-# New tuples each time, so that whoever is telling needs no lock.
-_subscribers: dict[type, tuple[Subscriber, ...]] = dict.fromkeys(_KINDS, ())
-
-
-def subscribe(subscriber: Subscriber, *kinds: type) -> Callable[[], None]:
-    """Tell `subscriber` of events from now on; return the function that ends it.
-
-    Of every event, or of those `kinds`: whoever wants one kind costs the others nothing.
-    """
-    of = kinds or _KINDS
-    for kind in of:
-        _subscribers[kind] = (*_subscribers[kind], subscriber)
-
-    def unsubscribe() -> None:
-        for kind in of:
-            left = tuple(one for one in _subscribers[kind] if one is not subscriber)
-            _subscribers[kind] = left
-
-    return unsubscribe
-
-
-def heard(kind: type) -> bool:
-    """Return True if anybody listens to this kind: for who would build an event for nobody."""
-    return bool(_subscribers[kind])
-
-
-def emit(event: Event) -> None:
-    """Tell the subscribers; a failing one is logged and never felt by the caller."""
-    for subscriber in _subscribers[type(event)]:
-        try:
-            subscriber(event)
-        except Exception:
-            logger.exception("subscriber.failed", extra={"event": type(event).__name__})
+_hook: Hook[CoreEvent] = Hook(*get_args(CoreEvent))
+subscribe, heard, emit = _hook.subscribe, _hook.heard, _hook.emit

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from django.dispatch import Signal
 
-#: A change was committed. Sent with ``resource``, ``identifier``, ``revision``, ``state`` and
-#: ``change_id``.
+#: A change of anything in the ledger was committed. Sent by its model, with ``resource``,
+#: ``identifier``, ``revision``, ``state`` and ``change_id``.
 state_changed = Signal()
 
 #: The changes of one transaction were committed, and some of them are to be settled. Sent once a

@@ -6,7 +6,7 @@ names are those of the Django backends that they extend, whose promises they kee
 
 from coordinator.memcached.locmem import LocMemCache
 from coordinator.memcached.memcached import PyMemcacheCache
-from coordinator.memcached.observing import Trouble, observe
+from coordinator.memcached.observing import CacheTrouble, Trouble, observe
 from coordinator.memcached.serde import FOREIGN
 
-__all__ = ["FOREIGN", "LocMemCache", "PyMemcacheCache", "Trouble", "observe"]
+__all__ = ["FOREIGN", "CacheTrouble", "LocMemCache", "PyMemcacheCache", "Trouble", "observe"]

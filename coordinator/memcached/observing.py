@@ -1,13 +1,13 @@
-"""Who is told when a cache operation failed, was refused, or found bytes that are not ours.
+"""Tells observers when a cache operation failed, was refused, or found bytes that are not ours.
 
-Backends degrade to misses without a word to their caller; metrics and logs learn of it here.
+Backends degrade to misses without raising; metrics and logs learn of it here.
 """
 
 import enum
-import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
-logger = logging.getLogger(__name__)
+from coordinator.hook import Hook
 
 
 class Trouble(enum.StrEnum):
@@ -29,33 +29,26 @@ class Trouble(enum.StrEnum):
     """The value there was not written by these backends, or is damaged: treated as a miss."""
 
 
-#: Called with the node's name, the operation and the kind of trouble.
-Observer = Callable[[str, str, Trouble], None]
+@dataclass(frozen=True, slots=True)
+class CacheTrouble:
+    """One operation's trouble with one node."""
 
-_observers: tuple[Observer, ...] = ()
+    node: str
+    operation: str
+    kind: Trouble
+
+
+#: Called with each trouble.
+Observer = Callable[[CacheTrouble], None]
+
+_hook: Hook[CacheTrouble] = Hook(CacheTrouble)
 
 
 def observe(observer: Observer) -> Callable[[], None]:
-    """Call `observer` for each trouble from now on. Return a function that ends it.
-
-    It is called in the thread that had the trouble, perhaps in a request: it must be quick. If it
-    raises, that is logged, and neither the caller nor the other observers notice.
-    """
-    global _observers
-    # A new tuple each time, so that whoever is iterating needs no lock.
-    _observers = (*_observers, observer)
-
-    def forget() -> None:
-        global _observers
-        _observers = tuple(known for known in _observers if known is not observer)
-
-    return forget
+    """Call `observer` for each trouble from now on. Return a function that ends it."""
+    return _hook.subscribe(observer)
 
 
 def report(node: str, operation: str, trouble: Trouble) -> None:
     """Tell all observers of one operation's trouble with one node."""
-    for observer in _observers:
-        try:
-            observer(node, operation, trouble)
-        except Exception:
-            logger.exception("cache.observer_failed")
+    _hook.emit(CacheTrouble(node, operation, trouble))

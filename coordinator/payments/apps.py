@@ -12,10 +12,11 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the resource, now that models and settings can be used, and the checks."""
-        from coordinator.payments import checks  # noqa: F401  # registers itself
+        from coordinator.payments import checks, signals  # noqa: F401  # checks register themselves
         from coordinator.payments.models import Payment
         from coordinator.payments.resource import register_payments
         from coordinator.web import fast_read
 
         register_payments()
+        signals.connect(Payment)
         fast_read.serve("/api/v1/payments/", Payment.resource_name)

@@ -1,29 +1,26 @@
 """Leaves upstream alone for a while after it failed several times in a row.
 
 Closed: calls go out. After COORDINATOR_BREAKER_FAILURES failures without a success between them
-(timeouts, broken connections, 5xx) it opens: calls fail at once, and nobody's thread waits for a
-timeout. After COORDINATOR_BREAKER_RESET_SECONDS one call goes out to try, the others still fail;
-its success closes the breaker, its failure opens it again. That upstream refuses a request (4xx) or
-asks for less (429) shows that it lives.
+(timeouts, broken connections, 5xx) it opens: calls fail at once, and no thread waits for a timeout.
+After COORDINATOR_BREAKER_RESET_SECONDS it is half-open: one call, the probe, goes out, the others
+still fail; the probe's success closes the breaker, its failure opens it again. An upstream that
+refuses a request (4xx) or asks for less (429) is alive.
 
-``pybreaker`` counts and keeps the state, one per process and upstream. It is told the results
-rather than given the calls: ``CircuitBreaker.call`` holds a lock while the call runs, one call at a
-time for the whole process, and lets any number through when half-open.
+The breaker is told results rather than given the calls, because calls run side by side, and what a
+call has found out (nothing, if the budget had no room for it) is known only to the call.
 
-Per process, not on Redis: there each call would cost round trips, an outage of Redis would be
-logged with a traceback at every call, and a breaker that Redis calls open stays open when upstream
-is well and one machine's network is not. Not sharing costs each process the failures to find out
-for itself, and a probe per reset time.
+Per process, not on Redis: there each call would cost round trips, and a breaker that Redis calls
+open stays open when upstream is well and one machine's network is not. Not sharing costs each
+process the failures to find out for itself, and a probe per reset time.
 """
 
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from enum import StrEnum
 from functools import lru_cache
 from threading import Lock
-
-import pybreaker
 
 from coordinator.upstream import conf, events
 from coordinator.upstream.errors import UpstreamCircuitOpen
@@ -31,8 +28,16 @@ from coordinator.upstream.process import PerProcess
 
 logger = logging.getLogger(__name__)
 
-# While somebody else tries whether upstream is back, come back soon: the answer is near.
+# While another call probes upstream, come back soon: its result is near.
 _PROBE_RETRY_SECONDS = 1.0
+
+
+class State(StrEnum):
+    """What the breaker does with calls; the words are those of logs and metrics."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
 
 
 class Result:
@@ -59,23 +64,19 @@ class Breaker:
         settings: conf.BreakerSettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._upstream = upstream
+        self._settings = settings
         self._clock = clock
-        self._reset_seconds = settings.reset_seconds
         self._lock = Lock()
+        self._state = State.CLOSED
+        self._failures_in_a_row = 0
         self._opened_at = 0.0
         self._probing = False
-        self._breaker = pybreaker.CircuitBreaker(
-            fail_max=settings.failures,
-            reset_timeout=settings.reset_seconds,
-            name=upstream,
-            listeners=[_Listener(upstream)],
-            throw_new_error_on_trip=False,
-        )
 
     @property
-    def state(self) -> str:
-        """Return "closed", "open" or "half-open"."""
-        return self._breaker.current_state
+    def state(self) -> State:
+        """Return what it does with calls now."""
+        return self._state
 
     @contextmanager
     def watching(self) -> Iterator[Result]:
@@ -91,63 +92,44 @@ class Breaker:
             self._learn(result, probe=probe)
 
     def _admit(self) -> bool:
-        """Return True for the one call that tries whether upstream is back."""
+        """Return True for the probe, False for any other call that may go out."""
         with self._lock:
-            if self._breaker.current_state == pybreaker.STATE_CLOSED:
+            if self._state is State.CLOSED:
                 return False
-            left = self._opened_at + self._reset_seconds - self._clock()
-            if self._breaker.current_state == pybreaker.STATE_OPEN and left > 0:
+            left = self._opened_at + self._settings.reset_seconds - self._clock()
+            if self._state is State.OPEN and left > 0:
                 raise UpstreamCircuitOpen(retry_after_seconds=left)
             if self._probing:
                 raise UpstreamCircuitOpen(retry_after_seconds=_PROBE_RETRY_SECONDS)
             self._probing = True
-            if self._breaker.current_state == pybreaker.STATE_OPEN:
-                self._breaker.half_open()
+            self._become(State.HALF_OPEN)
             return True
 
     def _learn(self, result: Result, *, probe: bool) -> None:
         with self._lock:
             if probe:
                 self._probing = False
-            elif self._breaker.current_state != pybreaker.STATE_CLOSED:
-                # It left before the breaker opened: what it says is no news, and only the probe's
-                # word counts for closing.
+            elif self._state is not State.CLOSED:
+                # It left before the breaker opened: only the probe's result counts for closing.
                 return
             if result.failure is None:
                 return
-            with suppress(_Failed):
-                self._breaker.call(_repeat, result.failure)
-            if self._breaker.current_state == pybreaker.STATE_OPEN:
+            if not result.failure:
+                self._failures_in_a_row = 0
+                self._become(State.CLOSED)
+                return
+            self._failures_in_a_row += 1
+            if probe or self._failures_in_a_row >= self._settings.failures:
                 self._opened_at = self._clock()
+                self._become(State.OPEN)
 
-
-class _Failed(Exception):
-    """The failure that pybreaker counts; it never leaves this module."""
-
-
-class _Listener(pybreaker.CircuitBreakerListener):
-    """Tells the others when the state changes."""
-
-    def __init__(self, upstream: str) -> None:
-        self._upstream = upstream
-
-    def state_change(
-        self,
-        cb: pybreaker.CircuitBreaker,  # noqa: ARG002  (pybreaker's signature)
-        old_state: pybreaker.CircuitBreakerState | None,
-        new_state: pybreaker.CircuitBreakerState,
-    ) -> None:
-        """Log it and emit BreakerChanged."""
-        old = old_state.name if old_state else pybreaker.STATE_CLOSED
-        fields = {"host": self._upstream, "old": old, "new": new_state.name}
-        logger.warning("breaker.changed", extra=fields)
-        events.emit(events.BreakerChanged(self._upstream, old, new_state.name))
-
-
-def _repeat(failure: bool) -> None:
-    """Do again what a call did, for pybreaker to see."""
-    if failure:
-        raise _Failed
+    def _become(self, new: State) -> None:
+        """Change the state, log it and emit BreakerChanged; do nothing if it is the same."""
+        old, self._state = self._state, new
+        if old is not new:
+            fields = {"host": self._upstream, "old": old.value, "new": new.value}
+            logger.warning("breaker.changed", extra=fields)
+            events.emit(events.BreakerChanged(self._upstream, old.value, new.value))
 
 
 @lru_cache(maxsize=64)

@@ -27,7 +27,7 @@ from coordinator import causes
 from coordinator.upstream import conf, events, shares
 from coordinator.upstream.deadlines import Deadline
 from coordinator.upstream.errors import UpstreamBudgetSpent, UpstreamRateLimited
-from coordinator.upstream.permits import Outcome, OwnPermits, Verdict
+from coordinator.upstream.permits import OwnPermits, PermitOutcome, Verdict
 from coordinator.upstream.process import PerProcess
 from coordinator.upstream.shared_permits import SharedPermits, Unreachable
 from coordinator.upstream.shares import WINDOW_SECONDS
@@ -116,16 +116,16 @@ class Budget:
         while True:
             verdict = self._take(holder, cause, deadline, settings)
             now = self._clock()
-            if verdict.outcome is Outcome.GRANTED:
+            if verdict.outcome is PermitOutcome.GRANTED:
                 break
             left = give_up_at - now
-            paused = verdict.outcome is Outcome.PAUSED
+            paused = verdict.outcome is PermitOutcome.PAUSED
             if left <= 0 or (paused and verdict.wait_seconds > left):
                 break
             waited = True
             with self._freed:
                 self._freed.wait(min(left, _pause_before_looking(verdict)))
-        granted = verdict.outcome is Outcome.GRANTED
+        granted = verdict.outcome is PermitOutcome.GRANTED
         if waited or not granted:
             events.emit(events.BudgetWaited(cause, self._upstream, now - began, granted))
         if not granted:
@@ -143,7 +143,7 @@ class Budget:
         share = shares.own(settings, cause)
         if left := self._own.pause_left():
             # The store may not have heard of it, and need not be asked.
-            return Verdict(Outcome.PAUSED, left)
+            return Verdict(PermitOutcome.PAUSED, left)
         shared = self._reachable()
         if shared is None:
             return self._own.take(holder, share, hold)
@@ -153,11 +153,11 @@ class Budget:
             self._note_cut_off(error)
             return self._own.take(holder, share, hold)
         self._note_reached()
-        if verdict.outcome is Outcome.SETTLING:
+        if verdict.outcome is PermitOutcome.SETTLING:
             verdict = self._own.take(holder, share, hold)
-            if verdict.outcome is Outcome.GRANTED:
+            if verdict.outcome is PermitOutcome.GRANTED:
                 self._tell_store(lambda store: store.note(holder, whole, hold))
-        elif verdict.outcome is Outcome.GRANTED and not whole.unlimited:
+        elif verdict.outcome is PermitOutcome.GRANTED and not whole.unlimited:
             # For the moment in which the store is lost: what was used of the share by then.
             self._own.note(holder, share, hold)
         return verdict
@@ -234,14 +234,14 @@ def of(upstream: str) -> Budget:
 
 def _pause_before_looking(verdict: Verdict) -> float:
     """Return how long to wait: not past an estimate, nor all waiting threads at one moment."""
-    if verdict.outcome is Outcome.PAUSED:
+    if verdict.outcome is PermitOutcome.PAUSED:
         return verdict.wait_seconds + random.uniform(0, _LOOK_AGAIN_SECONDS)
     wait = min(max(verdict.wait_seconds, _LOOK_AGAIN_AT_LEAST_SECONDS), _LOOK_AGAIN_SECONDS)
     return wait * random.uniform(1, 1.5)
 
 
 def _refusal(verdict: Verdict) -> UpstreamBudgetSpent | UpstreamRateLimited:
-    if verdict.outcome is Outcome.PAUSED:
+    if verdict.outcome is PermitOutcome.PAUSED:
         return UpstreamRateLimited("paused", retry_after_seconds=verdict.wait_seconds)
     # An estimate counts on permits that may be held to the end of their time: most are not.
     wait = min(max(verdict.wait_seconds, _LOOK_AGAIN_SECONDS), 2 * WINDOW_SECONDS)

@@ -1,14 +1,9 @@
-"""What happened on the way upstream, told to whoever subscribed: metrics live behind this hook.
+"""Events of the way upstream, and the hook that emits them: metrics subscribe to it."""
 
-A subscriber gets one frozen event object, in the thread in which it happened. It must be quick and
-must not raise; if it does, that is logged and the others are still told.
-"""
-
-import logging
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 
-logger = logging.getLogger(__name__)
+from coordinator.hook import Hook
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +44,7 @@ class BudgetModeChanged:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamPaused:
-    """Upstream asked for `seconds` of silence, and gets them from everybody."""
+    """Upstream asked for `seconds` of silence; no process that shares the budget asks before."""
 
     host: str
     seconds: float
@@ -64,28 +59,7 @@ class BreakerChanged:
     new: str
 
 
-Event = RequestFinished | BudgetWaited | BudgetModeChanged | UpstreamPaused | BreakerChanged
-Subscriber = Callable[[Event], None]
+UpstreamEvent = RequestFinished | BudgetWaited | BudgetModeChanged | UpstreamPaused | BreakerChanged
 
-_subscribers: tuple[Subscriber, ...] = ()
-
-
-def subscribe(subscriber: Subscriber) -> Callable[[], None]:
-    """Tell `subscriber` of every event from now on; return the function that ends it."""
-    global _subscribers
-    _subscribers = (*_subscribers, subscriber)
-
-    def unsubscribe() -> None:
-        global _subscribers
-        _subscribers = tuple(one for one in _subscribers if one is not subscriber)
-
-    return unsubscribe
-
-
-def emit(event: Event) -> None:
-    """Tell the subscribers; a failing one is logged and never felt by the caller."""
-    for subscriber in _subscribers:
-        try:
-            subscriber(event)
-        except Exception:
-            logger.exception("subscriber.failed", extra={"event": type(event).__name__})
+_hook: Hook[UpstreamEvent] = Hook(*get_args(UpstreamEvent))
+subscribe, emit = _hook.subscribe, _hook.emit

@@ -11,8 +11,8 @@ local counted, held, state = KEYS[1], KEYS[2], KEYS[3]
 """
 
 # ARGV: holder, rate, concurrent; window, hold, settle (microseconds); how: ask, return or note; the
-# moment after which nobody waits for the result (0: unknown). Returns the outcome, how long to wait
-# for a better one, and the time.
+# moment after which the caller no longer waits for the result (0: unknown). Returns the outcome,
+# how long to wait for a better one, and the time.
 TAKE = (
     _NOW
     + """
@@ -77,12 +77,10 @@ redis.call('PEXPIRE', state, 86400000)
 """
 )
 
-# Returns how many count, and the moment in seconds in which the first of them stops to.
+# Returns how many count against the rate now.
 COUNT = (
     _NOW
     + """
-local first = redis.call('ZRANGEBYSCORE', counted, '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-local free = first[2] and tonumber(first[2]) or now
-return {redis.call('ZCOUNT', counted, '(' .. now, '+inf'), string.format('%.6f', free / 1000000)}
+return redis.call('ZCOUNT', counted, '(' .. now, '+inf')
 """
 )

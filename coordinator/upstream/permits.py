@@ -33,7 +33,7 @@ class Allowance:
         return not (self.rate or self.concurrent)
 
 
-class Outcome(Enum):
+class PermitOutcome(Enum):
     """What came of asking for a permit."""
 
     GRANTED = "granted"
@@ -49,11 +49,11 @@ class Outcome(Enum):
 class Verdict:
     """An outcome, and when asking again makes sense (an estimate, 0 if nothing is known)."""
 
-    outcome: Outcome
+    outcome: PermitOutcome
     wait_seconds: float = 0.0
 
 
-GRANTED = Verdict(Outcome.GRANTED)
+GRANTED = Verdict(PermitOutcome.GRANTED)
 
 
 class Permits(Protocol):
@@ -97,21 +97,21 @@ class OwnPermits:
         with self._lock:
             now = self._clock()
             if now < self._paused_until:
-                return Verdict(Outcome.PAUSED, self._paused_until - now)
+                return Verdict(PermitOutcome.PAUSED, self._paused_until - now)
             if allowance.unlimited:
                 return GRANTED
             if now < self._silent_until:
-                return Verdict(Outcome.BUSY, self._silent_until - now)
+                return Verdict(PermitOutcome.BUSY, self._silent_until - now)
             if allowance.concurrent and len(self._held) >= allowance.concurrent:
                 self._held = _later(self._held, now)
                 if len(self._held) >= allowance.concurrent:
-                    return Verdict(Outcome.BUSY)
+                    return Verdict(PermitOutcome.BUSY)
             if allowance.rate and len(self._counted) >= allowance.rate:
                 self._counted = _later(self._counted, now)
                 over = len(self._counted) - allowance.rate
                 if over >= 0:
                     free_at = heapq.nsmallest(over + 1, self._counted.values())[-1]
-                    return Verdict(Outcome.BUSY, free_at - now)
+                    return Verdict(PermitOutcome.BUSY, free_at - now)
             self._add(holder, allowance, hold_seconds, now)
             return GRANTED
 

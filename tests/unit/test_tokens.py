@@ -142,6 +142,7 @@ def test_the_leeway_is_a_setting(sign: Sign, settings: Settings) -> None:
         {"preferred_username": "a\x00b"},
         {"email": {}},
         {"administrator": "false"},
+        {"administrator": 1},
         {"is_restricted": 0},
         {"filters": "a:b"},
         {"scopes": {}},

@@ -139,7 +139,7 @@ class _Arrival:
         with self._changed:
             return self._changed.wait_for(lambda: number in self._arrived, _EXAMPLE_SECONDS)
 
-    def _stored(self, event: events.Event) -> None:
+    def _stored(self, event: events.CoreEvent) -> None:
         if isinstance(event, events.EntryWarmed) and event.stored:
             _, identifier, state = event.entry_name.split(".")
             self._arrive(identifier, state)

@@ -112,7 +112,7 @@ class Measurements:
         with self._lock:
             return self._entry_loads
 
-    def _count_load(self, event: events.Event) -> None:
+    def _count_load(self, event: events.CoreEvent) -> None:
         if not isinstance(event, events.LoadFinished):
             return
         with self._lock:

@@ -48,7 +48,7 @@ class Warmth:
         self._last: deque[tuple[Commit, Stored]] = deque(maxlen=50)
         self._lock = threading.Lock()
 
-    def watch(self, event: events.Event) -> None:
+    def watch(self, event: events.CoreEvent) -> None:
         """Take notice of an entry that was stored: a subscriber to the core's events."""
         if isinstance(event, events.EntryWarmed) and event.stored:
             self.note(Stored(event.entry_name, event.revision, event.cause, self._clock()))

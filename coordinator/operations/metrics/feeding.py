@@ -101,15 +101,15 @@ _OF_CORE: Final[Mapping[type, Callable[[Any], None]]] = {
 }
 
 
-def on_cache_trouble(node: str, operation: str, trouble: backends.Trouble) -> None:
+def on_cache_trouble(trouble: backends.CacheTrouble) -> None:
     """Count one trouble with a cache node."""
-    _of(declared.CACHE_ERRORS, node, operation, trouble.value).inc()
+    _of(declared.CACHE_ERRORS, trouble.node, trouble.operation, trouble.kind.value).inc()
 
 
 # -- upstream ----------------------------------------------------------------------------------
 
 
-def on_upstream(event: upstream.Event) -> None:
+def on_upstream(event: upstream.UpstreamEvent) -> None:
     """Count one event of the way upstream."""
     match event:
         case upstream.RequestFinished():

@@ -85,7 +85,7 @@ def test_what_has_just_changed_is_left_in_peace() -> None:
 
 
 def test_results_are_told_to_whoever_counts_them() -> None:
-    told: list[events.Event] = []
+    told: list[events.CoreEvent] = []
     stop = events.subscribe(told.append)
     verified()
     stop()

@@ -12,9 +12,9 @@ __all__ = ["manual_clock", "no_cache", "things", "upstream"]
 
 
 @pytest.fixture
-def told() -> Iterator[list[events.Event]]:
+def told() -> Iterator[list[events.CoreEvent]]:
     """Return the list that every event is appended to."""
-    heard: list[events.Event] = []
+    heard: list[events.CoreEvent] = []
     unsubscribe = events.subscribe(heard.append)
     yield heard
     unsubscribe()

@@ -189,7 +189,7 @@ def test_a_holder_that_outlives_its_lease_cannot_store_over_something_newer(
     outlived.release(late)
 
 
-def test_asking_for_a_lease_is_told(told: list[events.Event]) -> None:
+def test_asking_for_a_lease_is_told(told: list[events.CoreEvent]) -> None:
     taken(1).release()
     held_by_another_process(revision=1)
     take(1)

@@ -126,7 +126,7 @@ def test_loads_on_other_threads_carry_the_callers_correlation_id(
 
 
 def test_each_load_is_told_with_its_cause(
-    things: Things, upstream: Upstream, told: list[events.Event]
+    things: Things, upstream: Upstream, told: list[events.CoreEvent]
 ) -> None:
     things.write("T-1", "paid")
     upstream.fails_once("T-1", UpstreamDown())

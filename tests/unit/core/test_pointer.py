@@ -7,6 +7,7 @@ import pytest
 from edx_django_utils.cache import DEFAULT_REQUEST_CACHE
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from coordinator.core import cache, events, keys, pointer
 from coordinator.core.pointer import Absent, Confirmation, Current, Pointer, Suspended
@@ -68,6 +69,12 @@ def test_suspending_replaces_whatever_is_there(before: Pointer | None) -> None:
 
 def test_suspending_says_when_the_cache_did_not_acknowledge(no_cache: None) -> None:
     assert pointer.suspend("thing", "T-1", 4) is False
+
+
+def test_suspending_says_when_the_cache_refused_the_value(settings: Settings) -> None:
+    settings.CACHES = {"default": {"BACKEND": "tests.support.troubles.RefusingCache"}}
+    assert pointer.suspend("thing", "T-1", 4) is False
+    assert there() is None
 
 
 # -- advance -----------------------------------------------------------------------------------
@@ -192,7 +199,7 @@ def test_suspending_many_says_which_the_cache_did_not_acknowledge(no_cache: None
     assert pointer.suspend_many(dict.fromkeys(MANY, 4)) == frozenset()
 
 
-def test_suspending_nothing_asks_nothing(no_cache: None, told: list[events.Event]) -> None:
+def test_suspending_nothing_asks_nothing(no_cache: None, told: list[events.CoreEvent]) -> None:
     assert pointer.suspend_many({}) == frozenset()
     assert pointer.advance_many([]) == {}
     assert told == []
@@ -239,7 +246,7 @@ def test_advancing_many_says_when_the_cache_is_unreachable(no_cache: None) -> No
     assert confirmations == dict.fromkeys(MANY, Confirmation.UNREACHABLE)
 
 
-def test_each_of_many_is_told(told: list[events.Event]) -> None:
+def test_each_of_many_is_told(told: list[events.CoreEvent]) -> None:
     pointer.suspend_many(dict.fromkeys(MANY, 4))
     pointer.advance_many(advances())
     steps = [
@@ -389,7 +396,7 @@ def test_nonsense_with_an_intact_checksum_is_none(body: bytes) -> None:
     assert pointer.decode(b"%08x " % crc32(body, crc32(KEY.encode())) + body, KEY) is None
 
 
-def test_each_step_is_told(told: list[events.Event]) -> None:
+def test_each_step_is_told(told: list[events.CoreEvent]) -> None:
     gap = pointer.mark("thing", "T-1")
     assert gap is not None
     pointer.suspend("thing", "T-1", 1)

@@ -93,7 +93,7 @@ def test_a_lookup_is_neither_true_nor_false(things: Things) -> None:
 
 
 def test_a_damaged_entry_is_a_miss_that_is_told_and_mended(
-    things: Things, upstream: Upstream, told: list[events.Event]
+    things: Things, upstream: Upstream, told: list[events.CoreEvent]
 ) -> None:
     things.warm("T-1")
     cache.put(things.key("T-1", "paid").cache_key, b"damaged", 60)
@@ -146,7 +146,7 @@ def test_what_contradicts_the_ledger_is_answered_and_never_stored(
 # -- what is told ------------------------------------------------------------------------------
 
 
-def test_every_read_is_told_with_its_outcome(things: Things, told: list[events.Event]) -> None:
+def test_every_read_is_told_with_its_outcome(things: Things, told: list[events.CoreEvent]) -> None:
     read(things.resource, "T-1")
     things.change("T-1", "paid")
     read(things.resource, "T-1")
@@ -157,7 +157,7 @@ def test_every_read_is_told_with_its_outcome(things: Things, told: list[events.E
 
 
 def test_a_reader_of_an_old_entry_asks_for_a_refresh_and_is_served(
-    things: Things, manual_clock: ManualClock, told: list[events.Event]
+    things: Things, manual_clock: ManualClock, told: list[events.CoreEvent]
 ) -> None:
     things.warm("T-1")
     lookup = read(things.resource, "T-1")

@@ -176,7 +176,7 @@ def test_each_of_many_ends_in_its_own_way(things: Things, upstream: Upstream) ->
     }
 
 
-def test_warming_is_told_with_its_cause(things: Things, told: list[events.Event]) -> None:
+def test_warming_is_told_with_its_cause(things: Things, told: list[events.CoreEvent]) -> None:
     things.change("T-1", "paid")
     warm(things.resource, "T-1", cause="backfill")
     [event] = [e for e in told if isinstance(e, events.EntryWarmed)]

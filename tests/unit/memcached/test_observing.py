@@ -4,29 +4,29 @@ import logging
 
 import pytest
 
-from coordinator.memcached.observing import Trouble, observe, report
+from coordinator.memcached.observing import CacheTrouble, Trouble, observe, report
 
 
 def test_observers_are_told_until_they_say_otherwise() -> None:
     told: list[object] = []
-    forget = observe(lambda *what: told.append(what))
+    forget = observe(told.append)
     report("node", "get", Trouble.TIMEOUT)
     forget()
     report("node", "get", Trouble.CLOSED)
     forget()
-    assert told == [("node", "get", Trouble.TIMEOUT)]
+    assert told == [CacheTrouble("node", "get", Trouble.TIMEOUT)]
 
 
-def test_an_observer_that_raises_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_observer_that_raises_disturbs_no_other(caplog: pytest.LogCaptureFixture) -> None:
     told: list[object] = []
 
-    def broken(node: str, operation: str, trouble: Trouble) -> None:
+    def broken(trouble: CacheTrouble) -> None:
         raise RuntimeError("metrics are down")
 
-    forget_both = [observe(broken), observe(lambda *what: told.append(what))]
+    forget_both = [observe(broken), observe(told.append)]
     with caplog.at_level(logging.ERROR):
         report("node", "set", Trouble.REFUSED)
     for forget in forget_both:
         forget()
-    assert told == [("node", "set", "refused")]
-    assert "cache.observer_failed" in caplog.text
+    assert told == [CacheTrouble("node", "set", Trouble.REFUSED)]
+    assert "subscriber.failed" in caplog.text

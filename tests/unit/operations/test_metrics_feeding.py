@@ -24,7 +24,7 @@ def load(error: str = "", count: int = 1) -> core.LoadFinished:
     return core.LoadFinished("thing", "event", 0.2, count, error)
 
 
-OF_CORE: list[tuple[core.Event, str, Mapping[str, str], float]] = [
+OF_CORE: list[tuple[core.CoreEvent, str, Mapping[str, str], float]] = [
     (
         core.EntryRead("thing", entry(), "hit", False, False, 0.001),
         "coordinator_reads_total",
@@ -118,18 +118,20 @@ OF_CORE: list[tuple[core.Event, str, Mapping[str, str], float]] = [
     ids=[f"{type(row[0]).__name__}-{row[1]}" for row in OF_CORE],
 )
 def test_an_event_of_the_core_is_counted_once(
-    event: core.Event, name: str, labels: Mapping[str, str], amount: float
+    event: core.CoreEvent, name: str, labels: Mapping[str, str], amount: float
 ) -> None:
     before = value(name, **labels)
     core.emit(event)
     assert value(name, **labels) == pytest.approx(before + amount)
 
 
-def finished(status: int | None = 200, attempts: int = 1, error: str = "") -> upstream.Event:
+def finished(
+    status: int | None = 200, attempts: int = 1, error: str = ""
+) -> upstream.UpstreamEvent:
     return upstream.RequestFinished("read", "GET", HOST, status, 0.1, attempts, error)
 
 
-OF_UPSTREAM: list[tuple[upstream.Event, str, Mapping[str, str], float]] = [
+OF_UPSTREAM: list[tuple[upstream.UpstreamEvent, str, Mapping[str, str], float]] = [
     (
         finished(),
         "coordinator_upstream_calls_total",
@@ -183,7 +185,7 @@ OF_UPSTREAM: list[tuple[upstream.Event, str, Mapping[str, str], float]] = [
     ids=[f"{type(row[0]).__name__}-{row[1]}" for row in OF_UPSTREAM],
 )
 def test_an_event_on_the_way_upstream_is_counted_once(
-    event: upstream.Event, name: str, labels: Mapping[str, str], amount: float
+    event: upstream.UpstreamEvent, name: str, labels: Mapping[str, str], amount: float
 ) -> None:
     before = value(name, **labels)
     upstream.emit(event)

@@ -20,9 +20,9 @@ def nothing_remembered() -> Iterator[None]:
 
 
 @pytest.fixture
-def happened() -> Iterator[list[events.Event]]:
+def happened() -> Iterator[list[events.UpstreamEvent]]:
     """Yield the list of the events that happen."""
-    seen: list[events.Event] = []
+    seen: list[events.UpstreamEvent] = []
     unsubscribe = events.subscribe(seen.append)
     yield seen
     unsubscribe()
@@ -72,6 +72,6 @@ def client(upstream: Upstream, calls: Settings) -> Iterator[UpstreamClient]:
     client.close()
 
 
-def finished(happened: list[events.Event]) -> list[events.RequestFinished]:
+def finished(happened: list[events.UpstreamEvent]) -> list[events.RequestFinished]:
     """Return what was told of whole calls."""
     return [event for event in happened if isinstance(event, events.RequestFinished)]

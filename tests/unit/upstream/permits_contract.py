@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from coordinator.upstream.permits import Allowance, Outcome, Permits
+from coordinator.upstream.permits import Allowance, PermitOutcome, Permits
 
-GRANTED, BUSY, PAUSED = Outcome.GRANTED, Outcome.BUSY, Outcome.PAUSED
+GRANTED, BUSY, PAUSED = PermitOutcome.GRANTED, PermitOutcome.BUSY, PermitOutcome.PAUSED
 
 
 class PermitsContract:

@@ -156,7 +156,7 @@ def test_many_calls_are_under_way_at_the_same_time(watched: Breaker) -> None:
 def test_each_change_is_told_once_and_logged(
     watched: Breaker,
     clock: Clock,
-    happened: list[events.Event],
+    happened: list[events.UpstreamEvent],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):

@@ -120,7 +120,7 @@ def test_who_waits_for_one_of_few_places_is_woken_when_it_is_free(
 
 
 def test_a_pause_is_short_enough_to_wait_for_or_is_told_at_once(
-    happened: list[events.Event],
+    happened: list[events.UpstreamEvent],
 ) -> None:
     budget.of(HOST).pause(0.3)
     began = time.monotonic()
@@ -142,7 +142,9 @@ def test_a_pause_holds_without_any_budget(limits: Settings) -> None:
         spend(1)
 
 
-def test_waiting_is_told_with_how_it_ended(happened: list[events.Event], limits: Settings) -> None:
+def test_waiting_is_told_with_how_it_ended(
+    happened: list[events.UpstreamEvent], limits: Settings
+) -> None:
     limits.COORDINATOR_UPSTREAM_BUDGET_RPS = 1
     spend(2)
     with pytest.raises(UpstreamBudgetSpent):
@@ -169,7 +171,7 @@ def test_each_upstream_has_its_own() -> None:
 
 
 @pytest.fixture
-def cut_off(limits: Settings, happened: list[events.Event]) -> Budget:
+def cut_off(limits: Settings, happened: list[events.UpstreamEvent]) -> Budget:
     """Return a budget whose store refuses connections."""
     limits.COORDINATOR_BUDGET_URL = "redis://127.0.0.1:1/0"
     limits.COORDINATOR_BUDGET_PROCESSES = 5
@@ -177,7 +179,7 @@ def cut_off(limits: Settings, happened: list[events.Event]) -> Budget:
 
 
 def test_without_its_store_a_process_is_silent_first_and_keeps_to_its_share_then(
-    cut_off: Budget, happened: list[events.Event]
+    cut_off: Budget, happened: list[events.UpstreamEvent]
 ) -> None:
     with pytest.raises(UpstreamBudgetSpent):
         spend(1, "event")
@@ -198,7 +200,7 @@ def test_without_its_store_a_process_still_obeys_a_pause(cut_off: Budget) -> Non
 
 
 def test_without_its_store_and_without_a_limit_nothing_is_held_back(
-    cut_off: Budget, limits: Settings, happened: list[events.Event]
+    cut_off: Budget, limits: Settings, happened: list[events.UpstreamEvent]
 ) -> None:
     limits.COORDINATOR_UPSTREAM_BUDGET_RPS = 0
     spend(50)

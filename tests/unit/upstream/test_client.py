@@ -70,7 +70,10 @@ def test_more_threads_than_connections_take_turns(
 
 
 def test_who_gets_no_connection_in_time_is_told_that_it_was_us(
-    client: UpstreamClient, upstream: Upstream, calls: Settings, happened: list[events.Event]
+    client: UpstreamClient,
+    upstream: Upstream,
+    calls: Settings,
+    happened: list[events.UpstreamEvent],
 ) -> None:
     calls.COORDINATOR_UPSTREAM_POOL = 1
     upstream.answer_with(stall)
@@ -179,9 +182,9 @@ def test_no_log_line_tells_a_query_a_body_or_a_token(
 
 
 def test_a_subscriber_that_fails_is_not_felt(
-    client: UpstreamClient, upstream: Upstream, happened: list[events.Event]
+    client: UpstreamClient, upstream: Upstream, happened: list[events.UpstreamEvent]
 ) -> None:
-    def broken(event: events.Event) -> None:
+    def broken(event: events.UpstreamEvent) -> None:
         raise RuntimeError
 
     unsubscribe = events.subscribe(broken)

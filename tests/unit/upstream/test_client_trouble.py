@@ -62,7 +62,7 @@ TROUBLES = [
 def test_passing_trouble_is_tried_again(
     client: UpstreamClient,
     upstream: Upstream,
-    happened: list[events.Event],
+    happened: list[events.UpstreamEvent],
     trouble: Behaviour,
     error: type[UpstreamError],
 ) -> None:
@@ -77,7 +77,7 @@ def test_passing_trouble_is_tried_again(
 def test_lasting_trouble_is_reported_after_the_last_attempt(
     client: UpstreamClient,
     upstream: Upstream,
-    happened: list[events.Event],
+    happened: list[events.UpstreamEvent],
     trouble: Behaviour,
     error: type[UpstreamError],
 ) -> None:

@@ -55,7 +55,7 @@ def test_a_retry_after_beyond_the_call_is_reported_at_once(
 
 
 def test_after_a_429_nobody_asks_until_the_time_has_come(
-    client: UpstreamClient, upstream: Upstream, happened: list[events.Event]
+    client: UpstreamClient, upstream: Upstream, happened: list[events.UpstreamEvent]
 ) -> None:
     upstream.answer_with(answer(429, headers={"Retry-After": "30"}), answer())
     with pytest.raises(UpstreamRateLimited):
@@ -147,7 +147,10 @@ def test_every_attempt_takes_a_permit(
 
 
 def test_a_spent_budget_reaches_neither_upstream_nor_the_breaker(
-    client: UpstreamClient, upstream: Upstream, calls: Settings, happened: list[events.Event]
+    client: UpstreamClient,
+    upstream: Upstream,
+    calls: Settings,
+    happened: list[events.UpstreamEvent],
 ) -> None:
     calls.COORDINATOR_UPSTREAM_BUDGET_RPS = 1
     calls.COORDINATOR_BREAKER_FAILURES = 1

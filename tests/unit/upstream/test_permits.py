@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from coordinator.upstream.permits import Allowance, Outcome, OwnPermits
+from coordinator.upstream.permits import Allowance, OwnPermits, PermitOutcome
 from tests.unit.upstream.conftest import Clock
 from tests.unit.upstream.permits_contract import PermitsContract
 
@@ -21,15 +21,15 @@ class TestOwnPermits(PermitsContract):
         permits = OwnPermits()
         with ThreadPoolExecutor(8) as pool:
             taken = list(pool.map(lambda i: permits.take(str(i), Allowance(50, 0), 60), range(400)))
-        assert sum(verdict.outcome is Outcome.GRANTED for verdict in taken) == 50
+        assert sum(verdict.outcome is PermitOutcome.GRANTED for verdict in taken) == 50
 
     def test_a_silence_grants_nothing_but_is_no_pause_of_upstreams(self, clock: Clock) -> None:
         permits = OwnPermits(clock)
         permits.keep_silent(1)
-        assert permits.take("a", Allowance(5, 0), 60).outcome is Outcome.BUSY
-        assert permits.take("a", Allowance(0, 0), 60).outcome is Outcome.GRANTED
+        assert permits.take("a", Allowance(5, 0), 60).outcome is PermitOutcome.BUSY
+        assert permits.take("a", Allowance(0, 0), 60).outcome is PermitOutcome.GRANTED
         clock.pass_by(1)
-        assert permits.take("a", Allowance(5, 0), 60).outcome is Outcome.GRANTED
+        assert permits.take("a", Allowance(5, 0), 60).outcome is PermitOutcome.GRANTED
 
     def test_nothing_piles_up_where_nothing_is_counted(self, clock: Clock) -> None:
         permits = OwnPermits(clock)
