@@ -12,7 +12,7 @@ from coordinator.settings.environment import env
 
 LOCAL_MEMORY = "coordinator.memcached.LocMemCache"
 MEMCACHED = "coordinator.memcached.PyMemcacheCache"
-_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})|/\S+")
+_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})|(?:unix:)?/\S+")
 _HOST = re.compile(r"\*|\.?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]")
 
 
@@ -36,8 +36,8 @@ def lists() -> Iterator[checks.CheckMessage]:
         if not match or (match["port"] and not 0 < int(match["port"]) < 65_536):
             yield checks.Error(
                 f"MEMCACHED_SERVERS names {server!r}, which is no address.",
-                hint="Separate by commas what looks like host:port, [IPv6 address]:port, or the "
-                "path of a socket.",
+                hint="Separate by commas what looks like host:port, [IPv6 address]:port, or "
+                "unix:/path of a socket.",
                 id="coordinator.E009",
             )
     if len(set(settings.MEMCACHED_SERVERS)) != len(settings.MEMCACHED_SERVERS):

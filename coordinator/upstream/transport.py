@@ -22,6 +22,7 @@ from coordinator.upstream.errors import (
     UpstreamUnavailable,
 )
 from coordinator.upstream.process import PerProcess
+from coordinator.upstream.proxies import proxy_for
 
 _CHUNK_BYTES = 65_536
 
@@ -48,6 +49,9 @@ class Transport:
         self.origin = f"{parts.scheme}://{parts.netloc}"
         #: ``host:port``, as it appears in events, logs and keys.
         self.host = f"{parts.hostname}:{port}"
+        # What a plain request asks a proxy for is the whole address; TLS goes through a tunnel.
+        self._proxy = proxy_for(parts.scheme, self.host)
+        self._before_target = self.origin if self._proxy and parts.scheme == "http" else ""
         self._pool = PerProcess(self._make_pool)
 
     def send(
@@ -69,11 +73,13 @@ class Transport:
             with ending_at(deadline):
                 response = self._pool.get().urlopen(
                     method,
-                    target,
+                    self._before_target + target,
                     body=body,
                     headers=dict(headers),
                     # A redirect would carry the credentials wherever it points.
                     redirect=False,
+                    # A proxy's pool is asked for addresses of ours, not of its own host.
+                    assert_same_host=False,
                     # Whether to repeat is for the client to say, which has budget and breaker.
                     retries=False,
                     preload_content=False,
@@ -107,7 +113,18 @@ class Transport:
         self._pool.forget()
 
     def _make_pool(self) -> HTTPConnectionPool:
-        manager = urllib3.PoolManager(num_pools=1, maxsize=conf.call().pool, block=True)
+        size = conf.call().pool
+        manager: urllib3.PoolManager
+        if self._proxy is None:
+            manager = urllib3.PoolManager(num_pools=1, maxsize=size, block=True)
+        else:
+            manager = urllib3.ProxyManager(
+                self._proxy.url,
+                proxy_headers=self._proxy.headers,
+                num_pools=1,
+                maxsize=size,
+                block=True,
+            )
         manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TLSPool}
         return manager.connection_from_url(self.origin)
 

@@ -9,11 +9,13 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from tools.chaos import dying, tuning
 from tools.chaos.dying import Moment
 from tools.chaos.names import Name
 from tools.chaos.site import Site
+from tools.chaos.slow_senders import SlowSenders
 
 _OCCASION_SECONDS = 4.0
 
@@ -112,6 +114,18 @@ def cut_memcached(site: Site) -> None:
             node.resume()
 
 
+def slow_senders(site: Site) -> None:
+    """Let more senders than there are threads send webhooks one byte at a time.
+
+    Nothing stands before the web servers here: it is their own share of threads that is tried.
+    """
+    where = urlsplit(site.system.url)
+    with SlowSenders(
+        str(where.hostname), where.port or 80, many=tuning.SLOW_SENDERS, path="/webhooks/stripe/"
+    ):
+        site.wait(tuning.SLOW_SENDERS_SECONDS)
+
+
 def fail_upstream(site: Site) -> None:
     """Let upstream fail: errors instead of answers, and answers that never arrive."""
     _trouble(site, error_rate=0.9, drop_rate=0.9)
@@ -145,6 +159,7 @@ ALL = (
     Fault(Name.REDIS_RESTARTED, restart_redis),
     Fault(Name.MEMCACHED_RESTARTED, restart_memcached),
     Fault(Name.MEMCACHED_CUT, cut_memcached),
+    Fault(Name.SENDERS_SLOW, slow_senders),
     Fault(Name.UPSTREAM_FAILING, fail_upstream),
     Fault(Name.UPSTREAM_STALLING, stall_upstream),
     Fault(Name.UPSTREAM_LAGGING, lag_upstream),

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from tools.chaos.tuning import LAG_SECONDS, PAUSE_SECONDS, REDIS_AWAY_SECONDS
+from tools.chaos.tuning import LAG_SECONDS, PAUSE_SECONDS, REDIS_AWAY_SECONDS, SLOW_SENDERS
 
 
 class Name(StrEnum):
@@ -26,6 +26,7 @@ class Name(StrEnum):
     REDIS_RESTARTED = "redis_restarted", f"away for {REDIS_AWAY_SECONDS:g} s, its data lost"
     MEMCACHED_RESTARTED = "memcached_restarted", "all nodes, their data lost"
     MEMCACHED_CUT = "memcached_cut", "one node hangs, and is back with old data"
+    SENDERS_SLOW = "senders_slow", f"{SLOW_SENDERS} bodies, a byte at a time"
     UPSTREAM_FAILING = "upstream_failing", "500, 502, 503, and answers lost on the way"
     UPSTREAM_STALLING = "upstream_stalling", "hangs longer than anybody waits"
     UPSTREAM_LAGGING = "upstream_lagging", f"{LAG_SECONDS:g} s behind its own events"

@@ -19,7 +19,9 @@ from pytest_django import Settings
 
 from coordinator.upstream import UpstreamClient
 from coordinator.upstream.errors import UpstreamTimeout, UpstreamUnavailable
+from tests.unit.upstream.forwarding import ForwardProxy
 
+NAMED = "upstream.test"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"
 DRIPPING = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"
 
@@ -85,7 +87,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(hours=1))
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName(NAMED)]
+            ),
             critical=False,
         )
         .sign(key, hashes.SHA256())
@@ -147,3 +151,22 @@ def test_no_server_keeps_a_call_longer_than_its_time(client: UpstreamClient) -> 
     with pytest.raises(UpstreamTimeout):
         client.request("GET", "/drip", timeout_seconds=0.5)
     assert 0.5 <= time.monotonic() - began < 5
+
+
+def test_a_proxy_of_the_environment_gets_a_tunnel_and_learns_only_where_it_ends(
+    server: TLSServer, trusted: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = server.url.rpartition(":")[2]
+    with ForwardProxy(int(port)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:word@{proxy.address}")
+        client = UpstreamClient(f"https://{NAMED}:{port}")
+        answers = [client.request("GET", "/secret", headers={"Authorization": "key"})]
+        answers.append(client.request("GET", "/secret"))
+        client.close()
+    assert [answer.body for answer in answers] == [b"1", b"1"]
+    [head] = proxy.heads
+    assert head.startswith(f"CONNECT {NAMED}:{port} HTTP/1.".encode())
+    assert b"Basic dXNAZXI6d29yZA==" in head
+    assert b"secret" not in head
+    assert b"Authorization: key" in server.requests[0]
+    assert b"roxy-" not in server.requests[0]
