@@ -108,7 +108,7 @@ def event(number: str, serial: int, prefix: str = "fast") -> Event:
         event_type="payment_intent.succeeded",
         number=number,
         upstream_id=f"{prefix}_{number}",
-        occurred_at=datetime.fromtimestamp(1_800_000_000 + serial, UTC),
+        occurred_at=datetime.fromtimestamp(1_700_000_000 + serial, UTC),
         content={
             "provider": "bench",
             "lms_user_id": OWNER,

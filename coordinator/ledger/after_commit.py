@@ -16,6 +16,7 @@ from coordinator.ledger.signals import (
     changes_ended,
     changes_recorded,
     state_changed,
+    time_ahead,
 )
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ def follow(recorded: Sequence[tuple[type[Ledgered], Recorded]]) -> None:
     for model, one in recorded:
         if one.change is not None:
             _tell(model, one.change)
+            if one.time_ahead:
+                _tell_time_ahead(model, one.change)
             _log(one.change, one.outcome)
     to_settle = [one.change for _, one in recorded if one.change and not one.change.outcome]
     if to_settle:
@@ -83,6 +86,11 @@ def _tell(model: type[Ledgered], change: Change) -> None:
         state=change.state,
         change_id=change.pk,
     )
+
+
+def _tell_time_ahead(model: type[Ledgered], change: Change) -> None:
+    logger.warning("event.time_ahead", extra={"entry": str(change), "event_id": change.event_id})
+    time_ahead.send_robust(sender=model, resource=change.resource)
 
 
 def _log(change: Change, outcome: Recording) -> None:

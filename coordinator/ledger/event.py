@@ -7,6 +7,7 @@ from datetime import datetime
 
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.models import Change, Ledgered
+from coordinator.ledger.order import WHOLE, Place, Said
 
 
 class UnknownIdentifier(CoordinatorError):
@@ -26,8 +27,12 @@ class Event:
     """What the provider says happened to one thing.
 
     `content` names columns and their new values; `occurred_at` is upstream's clock, None if it does
-    not say. An observed event carries the revision that was read before the load that observed it,
-    and applies only while that still stands.
+    not say. `subject` names the upstream object that speaks, and is empty where the event tells the
+    whole thing; `place` says if it is that object's first or last word. Order is told per subject.
+
+    What was read from upstream (an observed event, or one that was completed by a fetch) tells the
+    whole thing: `read_at` is when the reading began, and `subjects` what it showed of each object.
+    With the `expected_revision` that was read before it, it applies only while that still stands.
     """
 
     event_id: str
@@ -38,6 +43,15 @@ class Event:
     content: Mapping[str, object]
     expected_revision: int | None = None
     correlation_id: str = ""
+    subject: str = WHOLE
+    place: Place = Place.BETWEEN
+    read_at: datetime | None = None
+    subjects: Mapping[str, Said] = field(default_factory=dict)
+
+    @property
+    def was_read(self) -> bool:
+        """Return True if what it tells was read from upstream, not sent by it."""
+        return self.read_at is not None or self.expected_revision is not None
 
 
 #: One event, and the model whose row it changes.
@@ -48,12 +62,14 @@ Fact = tuple[type[Ledgered], Event]
 class Observation:
     """What a load from upstream would have us record, if the ledger says otherwise.
 
-    The domain puts one into ``Loaded.observation``.
+    The domain puts one into ``Loaded.observation``. `subjects` is what each upstream object said,
+    for a thing that is several: later events of each are ordered beside it.
     """
 
     upstream_id: str
     content: Mapping[str, object] = field(default_factory=dict)
     occurred_at: datetime | None = None
+    subjects: Mapping[str, Said] = field(default_factory=dict)
 
 
 class Recording(enum.Enum):
@@ -68,9 +84,13 @@ class Recording(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of an event, and the revision that stands now."""
+    """What became of an event, and the revision that stands now.
+
+    `time_ahead` says that its time was ahead of our clock, so it ordered nothing.
+    """
 
     outcome: Recording
     identifier: str
     revision: int
     change: Change | None = None
+    time_ahead: bool = False

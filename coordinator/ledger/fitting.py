@@ -39,7 +39,7 @@ class StateNotInTable(ChangeRefused):
 
 #: What the protocol goes by: content that changed it would take another event's revision.
 _LEDGERS_OWN: Final = frozenset(
-    {"id", "pk", "number", "upstream_id", "revision", "occurred_at", "changed_at"}
+    {"id", "pk", "number", "upstream_id", "revision", "occurred_at", "changed_at", "words"}
 )
 _NO_TEXT: Final = (bytes, bytearray, memoryview, list, tuple, dict, set, frozenset)
 

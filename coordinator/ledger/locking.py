@@ -28,7 +28,8 @@ def lock(model: type[Ledgered], events: Sequence[Event]) -> dict[str, Ledgered]:
     # Several events may speak of one thing, and not each of them says its number.
     numbers: dict[str, str | None] = {}
     for event in events:
-        told = None if event.expected_revision is not None else event.number
+        # What was read at a revision is of a row that was there, unless that revision is 0.
+        told = None if event.expected_revision else event.number
         numbers[event.upstream_id] = numbers.get(event.upstream_id) or told
     there = model._default_manager.select_for_update()
     if len(numbers) == 1:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from django.apps import apps
+from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -43,7 +44,17 @@ class Ledgered(models.Model):
         null=True, blank=True, help_text="Upstream's own version, where it tells one."
     )
     occurred_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the newest accepted change happened, upstream."
+        null=True,
+        blank=True,
+        help_text="When the newest accepted change happened: upstream's clock, or ours where it "
+        "told no time.",
+    )
+    words = models.JSONField(
+        default=dict,
+        blank=True,
+        encoder=DjangoJSONEncoder,
+        editable=False,
+        help_text="What each of its upstream objects last said, and when (`ledger.order`).",
     )
     changed_at = models.DateTimeField(default=timezone.now, help_text="When we recorded it.")
 
@@ -63,6 +74,14 @@ class Ledgered(models.Model):
         """Take over what a change says of the columns."""
         for column, value in content.items():
             setattr(self, column, value)
+
+    def combine(self, words: Mapping[str, Mapping[str, object]]) -> Mapping[str, object]:
+        """Return the columns that the last words of its subjects add up to, by subject.
+
+        Only for things that are several objects upstream: events that name a subject say what that
+        object says, and nothing of the others.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must say how its subjects' words combine")
 
     def derive_state(self) -> str:
         """Return the state that the columns add up to."""

@@ -1,6 +1,7 @@
 """`record_change` and `record_changes`: the one way in which the state of anything changes."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.db import IntegrityError
 
@@ -72,11 +73,16 @@ def record_changes(facts: Iterable[Fact]) -> list[Recorded]:
 
 
 def record_observation(
-    model: type[Ledgered], identifier: str, revision: int, observation: Observation
+    model: type[Ledgered],
+    identifier: str,
+    revision: int,
+    observation: Observation,
+    read_at: datetime | None = None,
 ) -> Recorded:
     """Record what a load saw, as the change ``observed:<resource>.<n>:<r>``.
 
-    It applies only if the ledger still is at `revision`, which was read before that load.
+    It applies only if the ledger still is at `revision`, which was read before that load. `read_at`
+    is when the load began, by our clock.
     """
     return record_change(
         model,
@@ -89,5 +95,7 @@ def record_observation(
             content=observation.content,
             expected_revision=revision,
             correlation_id=correlation.current(),
+            read_at=read_at,
+            subjects=observation.subjects,
         ),
     )

@@ -19,6 +19,10 @@ changes_recorded = Signal()
 #: The outcome of changes is known. Sent with ``endings``, a sequence of `ChangeEnded`.
 changes_ended = Signal()
 
+#: An event was recorded whose time is ahead of our clock, so it ordered nothing. Sent with
+#: ``resource``.
+time_ahead = Signal()
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeEnded:

@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from coordinator import correlation
 from coordinator.core import pointer
-from coordinator.ledger import fitting, locking
+from coordinator.ledger import locking, order
 from coordinator.ledger.event import Event, Fact, Recorded, Recording
+from coordinator.ledger.hearing import hear
 from coordinator.ledger.models import Change, Ledgered, Outcome
-from coordinator.ledger.ordering import order
+from coordinator.ledger.order import Order
 from coordinator.ledger.transactions import run_again
 
 
@@ -83,41 +84,41 @@ def _apply(row: Ledgered, event: Event) -> Recorded:
     """Let `event` change `row`, if it is not late; return what became of it, with its change."""
     if event.expected_revision is not None and event.expected_revision != row.revision:
         return Recorded(Recording.OUT_OF_DATE, row.number, row.revision)
-    previous, held = row.state, row.occurred_at
-    state = fitting.apply(row, event.content)
-    late, confirm = order(row, event, previous, state)
+    previous, now = row.state, timezone.now()
+    moment = order.told(event.occurred_at, now)
+    found = hear(row, event, moment)
     change = Change(
         resource=row.resource_name,
         identifier=row.number,
         revision=row.revision,
-        state=state,
+        state=row.state,
         previous_state=previous,
         event_id=event.event_id,
         event_type=event.event_type,
-        occurred_at=event.occurred_at,
+        occurred_at=order.in_utc(event.occurred_at),
+        recorded_at=now,
         correlation_id=event.correlation_id or correlation.current(),
-        confirm=confirm,
+        confirm=found.confirm,
     )
-    if late:
-        _mark_late(change)
-        return Recorded(Recording.OUT_OF_DATE, row.number, row.revision, change)
-    row.state = state
+    ahead = event.occurred_at is not None and moment is None
+    if found.late:
+        _mark_late(change, found)
+        return Recorded(Recording.OUT_OF_DATE, row.number, row.revision, change, ahead)
     row.revision += 1
-    # Without upstream's time a change never makes a later one out of date.
-    row.occurred_at = max(filter(None, (held, event.occurred_at)), default=None)
-    row.changed_at = change.recorded_at
+    # For people, and served: what is late is decided by each subject's own time.
+    row.occurred_at = max(filter(None, (row.occurred_at, moment or now)))
+    row.changed_at = now
     change.revision = row.revision
-    return Recorded(Recording.APPLIED, row.number, row.revision, change)
+    return Recorded(Recording.APPLIED, row.number, row.revision, change, ahead)
 
 
-def _mark_late(change: Change) -> None:
+def _mark_late(change: Change, found: Order) -> None:
     change.applied = False
-    now = timezone.now()
     # It moved no pointer, so there is none to confirm.
-    change.confirmed_at = now
+    change.confirmed_at = change.recorded_at
+    change.reason = found.reason
     if not change.confirm:
-        change.outcome, change.ended_at = Outcome.OUT_OF_DATE, now
-        change.reason = "older than what the ledger holds"
+        change.outcome, change.ended_at = Outcome.OUT_OF_DATE, change.recorded_at
 
 
 def _suspend_and_log(written: _Written) -> None:

@@ -1,5 +1,6 @@
 """The payment's row in the ledger: what is known of it without asking the provider."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from django.db import models
@@ -68,6 +69,10 @@ class Payment(Ledgered):
             ),
             models.Index(fields=["changed_at"], name="payment_changed"),
         ]
+
+    def combine(self, words: Mapping[str, Mapping[str, object]]) -> Mapping[str, object]:
+        """Return the columns that the last words of intent, charges and disputes add up to."""
+        return states.combine(words)
 
     def derive_state(self) -> str:
         """Return the highest-ranking state that the columns make hold."""

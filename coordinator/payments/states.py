@@ -15,7 +15,8 @@ under way, and counting it as open would let the set that is kept warm grow for 
 is open: the bank decides it without us.
 """
 
-from typing import Final, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
 
 from coordinator.ledger.states import State, StateTable
 
@@ -70,3 +71,46 @@ def derive(intent_status: str, amount_received: int, amount_refunded: int, dispu
     elif dispute == "lost":
         holding.append("dispute_lost")
     return max(holding, key=lambda name: TABLE[name].rank)
+
+
+#: The kinds of upstream objects whose words make up a payment; a subject is ``<kind>:<id>``.
+INTENT: Final = "intent"
+CHARGE: Final = "charge"
+DISPUTE: Final = "dispute"
+
+# Columns that several objects know, from the one that knows them least to the one that decides.
+_AUTHORITY: Final = (DISPUTE, CHARGE, INTENT)
+
+
+def worst_dispute(disputes: Iterable[str]) -> str:
+    """Return what several disputes amount to: an open one counts before a lost one."""
+    found = set(disputes)
+    return next((one for one in ("open", "lost", "won") if one in found), "")
+
+
+def combine(words: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    """Return the columns that the last words of a payment's objects add up to, by subject.
+
+    A charge that was captured and a dispute each say that the payment succeeded, as the intent's
+    own event may be late. Refunds of several charges add up; a dispute is open while any is.
+    """
+    by_kind: dict[str, list[Mapping[str, Any]]] = {kind: [] for kind in _AUTHORITY}
+    for subject, said in words.items():
+        by_kind.setdefault(subject.partition(":")[0], []).append(said)
+    columns: dict[str, Any] = {}
+    for kind in _AUTHORITY:
+        for said in by_kind[kind]:
+            columns |= said
+    charges, disputes = by_kind[CHARGE], by_kind[DISPUTE]
+    statuses = [str(said["intent_status"]) for said in words.values() if "intent_status" in said]
+    if statuses:
+        columns["intent_status"] = max(statuses, key=lambda name: TABLE[name].rank)
+    if charges:
+        refunded = sum(said.get("amount_refunded", 0) for said in charges)
+        received = sum(said.get("amount_received", 0) for said in charges)
+        # Grows with every refund: an answer from upstream that has less of it lags.
+        columns["amount_refunded"] = columns["version"] = refunded
+        columns["amount_received"] = max(columns.get("amount_received", 0), received)
+    if disputes:
+        columns["dispute"] = worst_dispute(said.get("dispute", "") for said in disputes)
+    return columns

@@ -9,7 +9,7 @@ import logging
 import random
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
@@ -212,7 +212,11 @@ def _of_contradiction(change: Change, standing: Standing, warmed: Warmed) -> End
         return _abandoned(change, "upstream contradicts the ledger")
     # Upstream is the truth: what it says becomes a change of its own, and that one is warmed.
     recorded = record_observation(
-        model_of(change.resource), change.identifier, standing.revision, observation
+        model_of(change.resource),
+        change.identifier,
+        standing.revision,
+        observation,
+        _asked_at(warmed),
     )
     # Ordinary (an order that could not be told, an event that has not come yet), unless it stood
     # for so long that a round of verifying would have reported it.
@@ -231,6 +235,11 @@ def _asked_after(change: Change, warmed: Warmed) -> float:
     """Return for how many seconds the change was recorded when upstream was asked."""
     recorded_at = change.recorded_at.timestamp()
     return 0.0 if warmed.entry is None else max(0.0, warmed.entry.loaded_at - recorded_at)
+
+
+def _asked_at(warmed: Warmed) -> datetime | None:
+    """Return when upstream was asked, None if it is not known."""
+    return None if warmed.entry is None else datetime.fromtimestamp(warmed.entry.loaded_at, UTC)
 
 
 def _observation(warmed: Warmed) -> Observation | None:

@@ -9,7 +9,7 @@ import logging
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
@@ -18,7 +18,6 @@ from coordinator.core.entry import CacheEntry, etag_of
 from coordinator.core.find import find_entries
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.core.warm import warm
-from coordinator.errors import CoordinatorError
 from coordinator.ledger.models import Ledgered, model_of
 from coordinator.ledger.recording import Observation, record_observation
 from coordinator.warmer.models import Finding
@@ -47,7 +46,7 @@ def verify(name: str, sample: int, grace_seconds: float) -> Iterator[Verified]:
     entries = find_entries(of, standings).entries
     for identifier, fetched in load.fetch(of, standings, "beat"):
         standing = standings[identifier]
-        one = _compare(of, identifier, standing, entries.get(identifier), fetched.result)
+        one = _compare(of, identifier, standing, entries.get(identifier), fetched)
         events.emit(events.EntryVerified(name, identifier, one.result))
         yield one
 
@@ -73,15 +72,16 @@ def _compare(
     identifier: str,
     standing: Standing,
     entry: CacheEntry | None,
-    loaded: Loaded | CoordinatorError,
+    fetched: load.Fetched,
 ) -> Verified:
+    loaded = fetched.result
     if not isinstance(loaded, Loaded):
         return Verified(identifier, "skipped")
     if of.standing(identifier) != standing:
         # It moved while we looked: what differs now may only be its movement.
         return Verified(identifier, "skipped")
     if loaded.lags(standing):
-        return _ledger_differs(of, identifier, standing, loaded)
+        return _ledger_differs(of, identifier, standing, loaded, fetched.began)
     if entry is None:
         return Verified(identifier, "missing")
     if entry.payload == loaded.payload:
@@ -106,11 +106,17 @@ def _entry_differs(
     )
 
 
-def _ledger_differs(of: Resource, identifier: str, standing: Standing, loaded: Loaded) -> Verified:
+def _ledger_differs(
+    of: Resource, identifier: str, standing: Standing, loaded: Loaded, began: float
+) -> Verified:
     repaired = False
     if isinstance(loaded.observation, Observation):
         recorded = record_observation(
-            model_of(of.name), identifier, standing.revision, loaded.observation
+            model_of(of.name),
+            identifier,
+            standing.revision,
+            loaded.observation,
+            datetime.fromtimestamp(began, UTC),
         )
         repaired = recorded.revision > standing.revision
     differing = tuple(

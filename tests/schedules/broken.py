@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
@@ -18,7 +19,7 @@ from coordinator.core import cache, conf, entry, fill, keys, pointer
 from coordinator.core.pointer import Absent, Confirmation, Current, Gap, Suspended
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.errors import CacheUnreachable
-from coordinator.ledger import queue, recording, transacting
+from coordinator.ledger import order, queue, recording, transacting
 from coordinator.warmer import outcomes as endings
 from tests.schedules import scenarios
 from tests.schedules.exhaustive import Explorer
@@ -216,6 +217,14 @@ def _later_confirmations_lost(first: int, last: int) -> tuple[Plan, ...]:
     )
 
 
+def _beside_whatever_spoke_last(subject: str, words: order.Words) -> order.Word | None:
+    return max(words.values(), key=lambda word: word.since or 0, default=None)
+
+
+def _told_whatever_it_is(occurred_at: datetime | None, now: datetime) -> datetime | None:
+    return occurred_at
+
+
 def _on(owner: object, **replacements: object) -> list[Any]:
     return [patch.object(owner, name, value) for name, value in replacements.items()]
 
@@ -291,6 +300,16 @@ BREACHES: tuple[Breach, ...] = (
         ("lagging-long",),
     ),
     Breach(
+        "one clock for all objects of a payment",
+        lambda: _on(order, _beside=_beside_whatever_spoke_last),
+        ("objects",),
+    ),
+    Breach(
+        "a time ahead of ours is believed",
+        lambda: _on(order, told=_told_whatever_it_is),
+        ("ahead",),
+    ),
+    Breach(
         "doorbell cleared after reading the log",
         lambda: [
             *_on(queue, claim=_claim_and_clear(queue.claim, doorbell.clear)),
@@ -312,5 +331,7 @@ QUICK = (
     "seed over suspended",
     "pointer remembered in the request tier",
     "lagging payload stored by a reader",
+    "one clock for all objects of a payment",
+    "a time ahead of ours is believed",
 )
 BY_NAME: Mapping[str, Breach] = {breach.name: breach for breach in BREACHES}

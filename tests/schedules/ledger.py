@@ -10,7 +10,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connections
 from django.db.backends.sqlite3.base import DatabaseWrapper
@@ -25,6 +25,16 @@ PAYMENTS, CHANGES = "payments", "changes"
 _TABLES: Mapping[str, type[Model]] = {PAYMENTS: Payment, CHANGES: Change}
 
 Row = tuple[object, ...]
+
+
+class Logged(NamedTuple):
+    """One event of the log: whether it was applied, and whether upstream is to confirm it."""
+
+    number: str
+    event_id: str
+    applied: bool
+    confirm: bool
+
 
 _WORD = re.compile(r"\w+")
 _WRITING = ("INSERT", "UPDATE", "DELETE")
@@ -207,6 +217,25 @@ class Ledger:
             f"FROM \"{Change._meta.db_table}\" WHERE outcome = '' OR confirmed_at IS NULL "
             f"ORDER BY next_attempt_at"
         ).fetchall()
+
+    def logged(self) -> list[Logged]:
+        """Return the whole log, in the order in which it was written."""
+        rows = self.raw.execute(
+            f"SELECT identifier, event_id, applied, confirm "
+            f'FROM "{Change._meta.db_table}" ORDER BY id'
+        ).fetchall()
+        return [
+            Logged(name, event, bool(applied), bool(asks)) for name, event, applied, asks in rows
+        ]
+
+    def columns(self, number: str) -> tuple[str, int, int, str]:
+        """Return (state, received, refunded, dispute) of a payment."""
+        found: tuple[str, int, int, str] = self.raw.execute(
+            f"SELECT state, amount_received, amount_refunded, dispute "
+            f'FROM "{Payment._meta.db_table}" WHERE number = ?',
+            (number,),
+        ).fetchone()
+        return found
 
     def settled(self) -> list[tuple[str, int]]:
         """Return the newest settled revision of each payment."""

@@ -4,11 +4,13 @@ It looks at the ledger's committed rows, at upstream's own notes and at what rea
 never at the project's decisions, so it can't share their mistakes.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from coordinator.core.read import Lookup, Outcome
 from coordinator.errors import CacheUnreachable, CoordinatorError
-from tests.schedules.upstream import Load, Upstream
+from tests.schedules.ledger import Logged
+from tests.schedules.upstream import Load, Upstream, told_version
 
 #: The ledger's revision of a payment that it does not know.
 UNKNOWN = 0
@@ -184,6 +186,24 @@ class Judge:
                 self.violations.append(
                     Violation("G4", f"{number} was loaded {count} times for revision {revision}")
                 )
+
+    def order_of(self, log: Iterable[Logged]) -> None:
+        """Judge order: an event is late only if its own object has said something newer before.
+
+        Unless upstream is asked. What a load observed is newer than all before it.
+        """
+        newest: dict[tuple[str, str], int] = {}
+        observed: set[str] = set()
+        for number, event_id, applied, confirm in log:
+            version = told_version(event_id)
+            if version is None:
+                observed.add(number)
+                continue
+            speaks = self.upstream.histories[number][version - 1].speaks
+            before = newest.get((number, speaks), 0)
+            if not applied and not confirm and version > before and number not in observed:
+                self.violated("order", f"version {version} of {number} was taken for late")
+            newest[number, speaks] = max(version, before)
 
     def _keeps(self, load: Load) -> bool:
         """Return True if what was loaded is what the revision that it was made for has promised."""

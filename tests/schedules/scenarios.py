@@ -233,11 +233,38 @@ def pointer_lost_writers(world: World) -> None:
     cast.pointer_eviction(world, N)
 
 
+def objects(world: World) -> None:
+    cast.writer(world, N, 3, 5)
+    cast.writer(world, N, 2, 4, name="other writer")
+    cast.reader(world, N)
+
+
+def ahead(world: World) -> None:
+    cast.writer(world, N, 2)
+    cast.writer(world, N, 3, name="other writer")
+    cast.reader(world, N)
+
+
 #: The state stays, the content changes.
 REFUNDS = (
     Version("succeeded", 10, received=1000, refunded=100),
     Version("succeeded", 20, received=1000, refunded=200),
     Version("succeeded", 30, received=1000, refunded=300),
+)
+
+#: Several objects speak: the refund is told after the dispute, and one of two disputes is won.
+SEVERAL_OBJECTS = (
+    Version("succeeded", 10, received=1000, speaks="intent:1"),
+    Version("succeeded", 20, received=1000, refunded=400, speaks="charge:1"),
+    Version("succeeded", 30, 1000, 400, dispute="open", speaks="dispute:a", own="open"),
+    Version("succeeded", 40, 1000, 400, dispute="open", speaks="dispute:b", own="open"),
+    Version("succeeded", 50, 1000, 400, dispute="open", speaks="dispute:a", own="won"),
+)
+#: The second one is dated hours ahead of our clock.
+AHEAD = (
+    Version("processing", 10),
+    Version("requires_action", 20_000),
+    Version("succeeded", 30, received=1000),
 )
 
 _CALM: dict[str, Any] = {"histories": {N: GOING_WELL}}
@@ -250,6 +277,8 @@ _LOSING: dict[str, Any] = {
 #: In the order in which they are visited: the smallest first.
 SMALL = (
     Scenario("writer-reader", cast=writer_and_reader, before=warm, **_CALM),
+    Scenario("objects", {N: SEVERAL_OBJECTS}, objects, warm, redelivers=True),
+    Scenario("ahead", {N: AHEAD}, ahead, warm, redelivers=True, loads_per_revision=None),
     Scenario("two-workers", cast=two_workers, before=warm, **_CALM),
     Scenario("lagging", cast=lagging, before=warm, **{**_CALM, "loads_per_revision": None}),
     Scenario("writer-reader-cold", cast=writer_and_reader, before=no_pointer, **_CALM),

@@ -20,9 +20,8 @@ from hypothesis.stateful import (
 from coordinator.celery import tasks
 from coordinator.core import cache
 from coordinator.core.read import Lookup, Outcome, read
-from coordinator.ledger import transacting
+from coordinator.ledger import order
 from coordinator.ledger.models import Change
-from coordinator.ledger.ordering import IN_ORDER
 from coordinator.ledger.recording import record_change
 from coordinator.payments.models import Payment
 from tests.schedules.scenario import Scenario
@@ -213,7 +212,7 @@ def test_any_order_of_events_ends_in_the_newest_state(world: World, tells_versio
 def test_applying_late_events_would_be_noticed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transacting, "order", lambda *event: IN_ORDER)
+    monkeypatch.setattr(order, "decide", lambda *event, **how: order.Order())
     with pytest.raises(AssertionError):
         # The first example will do, however long it is.
         run_events(world, tells_versions=True, phases=(Phase.generate,))

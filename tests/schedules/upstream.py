@@ -28,13 +28,19 @@ NAME = "scheduled"
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What upstream holds of one payment from some moment on: `second` since the beginning."""
+    """What upstream holds of one payment from some moment on: `second` since the beginning.
+
+    `speaks` is the object whose event tells of it, "" for an event that tells the whole payment;
+    `own` is what a dispute says of itself, where the payment has several.
+    """
 
     intent_status: str
     second: int
     received: int = 0
     refunded: int = 0
     dispute: str = ""
+    speaks: str = ""
+    own: str = ""
 
     @property
     def state(self) -> str:
@@ -99,8 +105,24 @@ class Upstream:
             number=number,
             upstream_id=upstream_id(number),
             occurred_at=moment(there),
-            content=self._content(number, version),
+            content=self._told(number, version),
+            subject=there.speaks,
         )
+
+    def _told(self, number: str, version: int) -> dict[str, object]:
+        """Return the columns that the event of this version tells."""
+        there, whole = self.histories[number][version - 1], self._content(number, version)
+        if there.speaks:
+            whole.pop("version", None)
+        match there.speaks.partition(":")[0]:
+            case "intent":
+                del whole["amount_refunded"], whole["dispute"]
+            case "charge":
+                del whole["dispute"]
+            case "dispute":
+                del whole["amount_received"], whole["amount_refunded"]
+                whole |= {"intent_status": "succeeded", "dispute": there.own}
+        return whole
 
     def _content(self, number: str, version: int) -> dict[str, object]:
         there = self.histories[number][version - 1]
@@ -114,7 +136,10 @@ class Upstream:
             "currency": "eur",
             "dispute": there.dispute,
         }
-        if self.tells_versions:
+        if self.histories[number][0].speaks:
+            # What several objects say has no common version but the money that went back.
+            content["version"] = there.refunded
+        elif self.tells_versions:
             content["version"] = version
         return content
 
@@ -168,7 +193,7 @@ class Upstream:
             observation=Observation(
                 upstream_id(number), self._content(number, version), moment(there)
             ),
-            version=version if self.tells_versions else None,
+            version=_told_version(self._content(number, version)),
         )
 
     def load_of(self, payload: bytes) -> Load:
@@ -197,11 +222,22 @@ class Upstream:
             self._steps.clear()
 
 
+def _told_version(content: dict[str, object]) -> int | None:
+    version = content.get("version")
+    assert version is None or isinstance(version, int)
+    return version
+
+
 class _Marked(msgspec.Struct):
     order_reference: str
 
 
 _mark = msgspec.json.Decoder(_Marked)
+
+
+def told_version(event_id: str) -> int | None:
+    """Return which version the event of this id tells, None for what was observed."""
+    return int(event_id.rsplit("-", 1)[1]) if event_id.startswith("evt-") else None
 
 
 def upstream_id(number: str) -> str:

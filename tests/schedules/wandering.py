@@ -33,6 +33,8 @@ HISTORIES: tuple[History, ...] = (
         Version("succeeded", 20, received=1000, dispute="open"),
         Version("succeeded", 20, received=1000, dispute="won"),
     ),
+    scenarios.SEVERAL_OBJECTS,
+    scenarios.AHEAD,
     # Content changes, and the state does not.
     (
         Version("succeeded", 10, received=1000, refunded=100),

@@ -22,7 +22,7 @@ _ids = itertools.count(1)
 
 def moment(seconds: float) -> datetime:
     """Return a time so many seconds after one that all tests share."""
-    return datetime.fromtimestamp(1_800_000_000 + seconds, UTC)
+    return datetime.fromtimestamp(1_700_000_000 + seconds, UTC)
 
 
 def event(

@@ -121,6 +121,11 @@ CHANGES = _counter(
     "resource",
     "outcome",
 )
+EVENTS_AHEAD = _counter(
+    "coordinator_events_ahead_total",
+    "Events whose time is ahead of our clock by more than the tolerance: it ordered nothing.",
+    "resource",
+)
 COMMIT_TO_WARM_SECONDS = _histogram(
     "coordinator_commit_to_warm_seconds",
     "From a change's recording until its entry was warm.",

@@ -15,7 +15,7 @@ from coordinator import memcached as backends
 from coordinator.core import events as core
 from coordinator.core import resource
 from coordinator.ledger.models import Outcome
-from coordinator.ledger.signals import ChangeEnded, changes_ended
+from coordinator.ledger.signals import ChangeEnded, changes_ended, time_ahead
 from coordinator.operations.metrics import declared, reads
 from coordinator.upstream import events as upstream
 
@@ -48,6 +48,7 @@ def start() -> None:
     upstream.subscribe(on_upstream)
     backends.observe(on_cache_trouble)
     changes_ended.connect(on_changes_ended, dispatch_uid="coordinator.operations.metrics")
+    time_ahead.connect(on_time_ahead, dispatch_uid="coordinator.operations.metrics")
 
 
 def breakers() -> Mapping[str, str]:
@@ -161,6 +162,11 @@ def on_changes_ended(endings: Sequence[ChangeEnded] = (), **_: object) -> None:
             _of(declared.COMMIT_TO_WARM_SECONDS, ended.resource).observe(ended.seconds)
 
 
+def on_time_ahead(resource: str, **_: object) -> None:
+    """Count an event whose time is ahead of our clock."""
+    _of(declared.EVENTS_AHEAD, resource).inc()
+
+
 # -- labels ------------------------------------------------------------------------------------
 
 
@@ -183,3 +189,4 @@ def _begin_at_zero(name: str) -> None:
     for outcome in Outcome:
         _of(declared.CHANGES, name, str(outcome))
     _of(declared.COMMIT_TO_WARM_SECONDS, name)
+    _of(declared.EVENTS_AHEAD, name)

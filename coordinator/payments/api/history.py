@@ -1,4 +1,4 @@
-"""How a payment's state came about: the applied changes of the log, newest first."""
+"""How a payment's state came about: the changes of the log, newest first, late ones included."""
 
 import msgspec
 
@@ -8,15 +8,19 @@ from coordinator.payments.payload import Moment, PaymentState
 
 
 class PaymentEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One change: which revision it made, out of which state, and when.
+    """One event: which revision it made, out of which state, and when.
 
-    `occurred_at` is the provider's clock (null where it tells no time), `recorded_at` ours.
+    `occurred_at` is the provider's clock (null where it tells no time), `recorded_at` ours. An
+    event that is not `applied` came too late, for the `reason` given: it changed nothing, and its
+    `revision` is the one that stood.
     """
 
     revision: int
     state: PaymentState
     previous_state: str
     type: str
+    applied: bool
+    reason: str
     occurred_at: Moment | None
     recorded_at: Moment
 
@@ -35,19 +39,24 @@ def owner_of(number: str) -> str | None:
 
 
 def page(number: str, *, before: int | None, limit: int) -> bytes:
-    """Return up to `limit` changes with a revision below `before`, as JSON.
+    """Return up to `limit` revisions below `before`, with all that came late to each, as JSON.
 
-    Late arrivals are left out: they made no revision. The provider's event ids are too.
+    The provider's event ids are left out.
     """
-    changes = Change.objects.filter(
-        resource=Payment.resource_name, identifier=number, applied=True
-    ).order_by("-id")
+    changes = Change.objects.filter(resource=Payment.resource_name, identifier=number)
     if before is not None:
         changes = changes.filter(revision__lt=before)
-    rows = list(
-        changes.values_list(
-            "revision", "state", "previous_state", "event_type", "occurred_at", "recorded_at"
-        )[: limit + 1]
+    made = list(
+        changes.filter(applied=True)
+        .order_by("-revision")
+        .values_list("revision", flat=True)[: limit + 1]
+    )
+    more = len(made) > limit
+    if more:
+        changes = changes.filter(revision__gte=made[limit - 1])
+    rows = changes.order_by("-revision", "-id").values_list(
+        *("revision", "state", "previous_state", "event_type"),
+        *("applied", "reason", "occurred_at", "recorded_at"),
     )
     events = [
         PaymentEvent(
@@ -55,14 +64,14 @@ def page(number: str, *, before: int | None, limit: int) -> bytes:
             state=state,
             previous_state=previous,
             type=kind,
+            applied=applied,
+            # Of what was applied it says how settling goes, which is the operators' business.
+            reason="" if applied else reason,
             occurred_at=occurred,
             recorded_at=recorded,
         )
-        for revision, state, previous, kind, occurred, recorded in rows[:limit]
+        for revision, state, previous, kind, applied, reason, occurred, recorded in rows
     ]
-    more = len(rows) > limit
     return msgspec.json.encode(
-        PaymentEvents(
-            number=number, events=events, next_before=events[-1].revision if more else None
-        )
+        PaymentEvents(number=number, events=events, next_before=made[limit - 1] if more else None)
     )

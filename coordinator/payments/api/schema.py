@@ -145,7 +145,8 @@ MANY: Final[dict[str, Any]] = {
 EVENTS: Final[dict[str, Any]] = {
     "operation_id": "payment_events",
     "summary": "How a payment's state came about",
-    "description": "Newest first; late arrivals, which changed nothing, are left out.",
+    "description": "Newest first. Late arrivals, which changed nothing, stand with their reason "
+    "beside the revision that they came to, and are not counted by `limit`.",
     "tags": ["payments"],
     "parameters": [
         _NUMBER,

@@ -1,7 +1,7 @@
 """What the coordinator asks of a payment provider, and the values that pass between them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import ClassVar, Protocol
@@ -12,6 +12,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from coordinator.errors import CoordinatorError
+from coordinator.ledger.order import WHOLE, Place
 from coordinator.ledger.recording import Observation
 from coordinator.payments.payload import PaymentDetails
 
@@ -59,6 +60,13 @@ class ProviderEvent:
     ``content`` holds the columns of Payment that the event tells, and only those. ``number`` is
     None where the provider's object does not carry it. ``needs_fetch`` says that the event tells
     only *that* something changed: what it is has to be fetched before it is recorded.
+
+    ``subject`` names the provider's object that speaks, where a payment is several of them, and
+    ``place`` says if this is its first or its last word (see ``coordinator.ledger.order``). An
+    event that tells the whole payment has none.
+
+    ``shown_in`` says whether what was fetched to complete the event shows it: reads can lag behind
+    events, and one from before the event would be recorded as what the event said.
     """
 
     event_id: str
@@ -68,14 +76,9 @@ class ProviderEvent:
     occurred_at: datetime | None
     content: Mapping[str, object] = field(default_factory=dict)
     needs_fetch: bool = False
-
-    def completed_by(self, found: "Found") -> "ProviderEvent":
-        """Return this event with what was fetched in place of what it told.
-
-        What was fetched is at least as new: the provider sends an event after the change.
-        """
-        content = found.observation.content
-        return replace(self, number=found.number, content=content, needs_fetch=False)
+    subject: str = WHOLE
+    place: Place = Place.BETWEEN
+    shown_in: "Callable[[Found], bool] | None" = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from coordinator.ledger.order import Said
 from coordinator.ledger.recording import Observation
 from coordinator.payments import states
 from coordinator.payments.payload import (
@@ -14,7 +15,15 @@ from coordinator.payments.payload import (
 )
 from coordinator.payments.providers import metadata
 from coordinator.payments.providers.base import Found
-from coordinator.payments.providers.stripe_events import dispute_column, intent_status
+from coordinator.payments.providers.stripe_events import (
+    dispute_column,
+    from_charge,
+    from_dispute,
+    from_intent,
+    intent_status,
+    place_of,
+    subject_of,
+)
 from coordinator.payments.providers.stripe_objects import (
     ChargeObject,
     DisputeObject,
@@ -70,9 +79,34 @@ def describe(
         upstream_id=intent.id,
         number=ours.number if ours else None,
         details=details,
-        observation=Observation(intent.id, content, updated_at),
+        observation=Observation(
+            intent.id, content, updated_at, _subjects(intent, charge, refunds, disputes, ours)
+        ),
         version=amount_refunded,
     )
+
+
+def _subjects(
+    intent: IntentObject,
+    charge: ChargeObject | None,
+    refunds: Sequence[RefundObject],
+    disputes: Sequence[DisputeObject],
+    ours: metadata.Ours | None,
+) -> dict[str, Said]:
+    """Return what each of Stripe's objects says, as its own event would."""
+    of_intent = from_intent(intent)
+    if ours is not None:
+        of_intent |= {"lms_user_id": ours.owner, "order_reference": ours.order_reference}
+    contents: list[tuple[IntentObject | ChargeObject | DisputeObject, dict[str, object]]]
+    contents = [(intent, of_intent)]
+    # As an event of it: only a charge of which money went back has one.
+    if charge is not None and refunds and (content := from_charge(charge)):
+        contents.append((charge, content))
+    contents += [(dispute, from_dispute(dispute)) for dispute in disputes]
+    return {
+        subject_of(item): Said({"provider": NAME, **content}, place_of(item))
+        for item, content in contents
+    }
 
 
 def _newest(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
+from coordinator.ledger.order import WHOLE, Place
 from coordinator.payments.providers.base import UnknownStatus
 from coordinator.payments.providers.stripe_objects import (
     ChargeObject,
@@ -18,7 +19,14 @@ from coordinator.payments.providers.stripe_objects import (
     IntentObject,
     RefundObject,
 )
-from coordinator.payments.states import INTENT_STATUSES, Dispute
+from coordinator.payments.states import (
+    CHARGE,
+    DISPUTE,
+    INTENT,
+    INTENT_STATUSES,
+    Dispute,
+    worst_dispute,
+)
 
 Content = dict[str, object]
 T = TypeVar("T")
@@ -46,13 +54,11 @@ def intent_status(intent: IntentObject) -> str:
     return intent.status
 
 
-def dispute_column(disputes: Sequence[DisputeObject]) -> Dispute:
+def dispute_column(disputes: Sequence[DisputeObject]) -> str:
     """Return what all disputes of one payment amount to: an open one counts before a lost one."""
     if not all(dispute.status in _DISPUTES for dispute in disputes):
         raise UnknownStatus("Dispute")
-    found = {_DISPUTES[dispute.status] for dispute in disputes}
-    order: tuple[Dispute, ...] = ("open", "lost", "won")
-    return next((column for column in order if column in found), "")
+    return worst_dispute(_DISPUTES[dispute.status] for dispute in disputes)
 
 
 def from_intent(intent: IntentObject) -> Content:
@@ -78,8 +84,6 @@ def from_charge(charge: ChargeObject) -> Content:
         "amount": charge.amount,
         "amount_received": charge.amount_captured,
         "amount_refunded": charge.net_refunded(),
-        # Grows with every refund: an answer from upstream that has less of it lags.
-        "version": charge.net_refunded(),
         "currency": charge.currency,
     }
 
@@ -92,6 +96,39 @@ def from_dispute(dispute: DisputeObject) -> Content:
 def from_refund(_: RefundObject) -> Content:
     """Read a single refund: it tells that a total changed, not which total it is now."""
     return {}
+
+
+#: Of an intent that is over: Stripe lets none of these become anything else.
+_LAST_STATUSES: Final = frozenset({"succeeded", "canceled"})
+#: Of a dispute that the bank has decided. An appeal may follow, and never within the same second.
+_CLOSED: Final = frozenset({"won", "lost", "warning_closed", "prevented"})
+
+
+def subject_of(item: IntentObject | ChargeObject | RefundObject | DisputeObject) -> str:
+    """Return which upstream object speaks: what it says is late only beside its own last word.
+
+    A refund tells only that a total has changed, and all of it is fetched: the whole speaks.
+    """
+    match item:
+        case IntentObject():
+            return f"{INTENT}:{item.id}"
+        case ChargeObject():
+            return f"{CHARGE}:{item.id}"
+        case DisputeObject():
+            return f"{DISPUTE}:{item.id}"
+    return WHOLE
+
+
+def place_of(
+    item: IntentObject | ChargeObject | RefundObject | DisputeObject, event_type: str = ""
+) -> Place:
+    """Return where in its object's life this is: what is over in a second came last in it."""
+    if event_type in {"payment_intent.created", "charge.dispute.created"}:
+        return Place.FIRST
+    over = (isinstance(item, IntentObject) and item.status in _LAST_STATUSES) or (
+        isinstance(item, DisputeObject) and item.status in _CLOSED
+    )
+    return Place.LAST if over else Place.BETWEEN
 
 
 @dataclass(frozen=True, slots=True)

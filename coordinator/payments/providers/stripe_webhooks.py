@@ -6,6 +6,7 @@ parsed. Nothing here talks to the network or the database.
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 import stripe
@@ -14,19 +15,28 @@ from django.conf import settings
 from coordinator.payments.providers import metadata
 from coordinator.payments.providers.base import (
     BadSignature,
+    Found,
     Ignored,
     MalformedEvent,
     ProviderEvent,
     ThinEvent,
     WrongMode,
 )
-from coordinator.payments.providers.stripe_events import AnyHandled, Skipped, rule_for
+from coordinator.payments.providers.stripe_events import (
+    AnyHandled,
+    Skipped,
+    place_of,
+    rule_for,
+    subject_of,
+)
 from coordinator.payments.providers.stripe_objects import (
     ChargeObject,
+    DisputeObject,
     EventObject,
     Expandable,
     IntentObject,
     ObjectId,
+    RefundObject,
     id_of,
     moment,
 )
@@ -43,6 +53,8 @@ class _Identity(msgspec.Struct, frozen=True):
 
     id: ObjectId
     payment_intent: Expandable | None = None
+    # Of any type in another version: only compared.
+    status: object = None
 
 
 _event_decoder = msgspec.json.Decoder(EventObject)
@@ -149,7 +161,29 @@ def _of_this_version(event: EventObject, rule: AnyHandled) -> ProviderEvent | Ig
         occurred_at=moment(event.created),
         content=content,
         needs_fetch=rule.needs_fetch,
+        subject=subject_of(item),
+        place=place_of(item, event.type),
+        shown_in=partial(_shows, item),
     )
+
+
+def _shows(item: IntentObject | ChargeObject | RefundObject | DisputeObject, found: Found) -> bool:
+    """Return True if what was read of the payment shows what its event says of `item`."""
+    match item:
+        case IntentObject():
+            return _shows_status(item.status, found)
+        case ChargeObject():
+            return found.details.amount_refunded >= item.net_refunded()
+        case RefundObject():
+            status = item.status or "succeeded"
+            return any((one.id, one.status) == (item.id, status) for one in found.details.refunds)
+        case DisputeObject():
+            shown = found.details.disputes
+            return any((one.id, one.status) == (item.id, item.status) for one in shown)
+
+
+def _shows_status(status: object, found: Found) -> bool:
+    return not isinstance(status, str) or found.details.provider_status == status
 
 
 def _of_another_version(event: EventObject) -> ProviderEvent | Ignored:
@@ -173,6 +207,7 @@ def _of_another_version(event: EventObject) -> ProviderEvent | Ignored:
         number=None,
         occurred_at=moment(event.created),
         needs_fetch=True,
+        shown_in=partial(_shows_status, identity.status) if is_intent else None,
     )
 
 

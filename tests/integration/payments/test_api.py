@@ -341,6 +341,25 @@ def test_what_upstream_cannot_say_now_is_named_and_spoils_nothing(
 # -- history -----------------------------------------------------------------------------------
 
 
+def test_what_came_late_stands_in_the_history_with_its_reason(
+    site: Site, simulator: SimulatorServer
+) -> None:
+    intent_id = simulator.pay("EDX-8002", card="pm_card_threeDSecure2Required")
+    simulator.control("POST", "advance", {"payment_intent": intent_id})
+    first, *others = (
+        {**event, "created": event["created"] + place}
+        for place, event in enumerate(simulator.events_of(intent_id))
+    )
+    for event in (*others, first):
+        site.deliver(event)
+    body = json.loads(site.read("EDX-8002/events/", bearer(), limit=1).content)
+    shown = [(one["revision"], one["applied"], one["reason"]) for one in body["events"]]
+    assert shown == [(2, False, "older than what the ledger holds of it"), (2, True, "")]
+    assert body["next_before"] == 2
+    rest = json.loads(site.read("EDX-8002/events/", bearer(), before=2).content)
+    assert [one["revision"] for one in rest["events"]] == [1]
+
+
 def test_the_history_is_what_happened_newest_first_in_pages(
     site: Site, simulator: SimulatorServer
 ) -> None:

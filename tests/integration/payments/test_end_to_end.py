@@ -122,7 +122,7 @@ def test_events_of_one_second_end_in_what_upstream_says(
     simulator.control("POST", "advance", {"payment_intent": intent_id, "step": "fail_refund"})
     # The failure of the refund ranks below the refund: its order can't be told from the events.
     for event in simulator.events_of(intent_id):
-        site.deliver({**event, "created": 1_800_000_000})
+        site.deliver({**event, "created": 1_700_000_000})
     settle()
     assert Payment.objects.get().state == "succeeded"
     answer = site.read("EDX-E003/", bearer())

@@ -88,16 +88,16 @@ def test_the_observation_is_what_the_ledger_would_hold() -> None:
         "order_reference": "ORDER-7",
     }
     assert found.observation.upstream_id == samples.INTENT_ID
-    assert found.observation.occurred_at == datetime.fromtimestamp(1_800_000_100, UTC)
+    assert found.observation.occurred_at == datetime.fromtimestamp(1_700_000_100, UTC)
 
 
 def test_the_newest_of_all_objects_dates_the_payment() -> None:
     found = described(with_charge(disputed=True), (samples.refund(),), (samples.dispute(),))
-    assert found.details.updated_at == datetime.fromtimestamp(1_800_000_200, UTC)
+    assert found.details.updated_at == datetime.fromtimestamp(1_700_000_200, UTC)
 
 
 def test_refunds_and_disputes_come_oldest_first_whatever_order_they_came_in() -> None:
-    newer = samples.refund(id="re_2", created=1_800_000_150)
+    newer = samples.refund(id="re_2", created=1_700_000_150)
     found = described(with_charge(amount_refunded=1800), (newer, samples.refund()))
     assert [refund.id for refund in found.details.refunds] == [samples.refund()["id"], "re_2"]
 

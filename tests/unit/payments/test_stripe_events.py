@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import stripe
 
+from coordinator.ledger.order import Place
 from coordinator.payments.providers import Ignored, ProviderEvent
 from coordinator.payments.providers.base import (
     MalformedEvent,
@@ -94,13 +95,15 @@ def test_one_request_can_ask_for_all_handled_types_at_once() -> None:
 )
 def test_an_intents_event_tells_its_status_amounts_and_whose_it_is(kind: str, status: str) -> None:
     received = 4900 if status == "succeeded" else 0
+    place = Place.LAST if status in {"canceled", "succeeded"} else Place.BETWEEN
+    place = Place.FIRST if kind == "payment_intent.created" else place
     event = handled(kind, samples.intent(status=status, amount_received=received))
     assert event == ProviderEvent(
         event_id="evt_1NG8Du2eZvKYlo2CUI79vXWy",
         event_type=kind,
         upstream_id=samples.INTENT_ID,
         number="EDX-1001",
-        occurred_at=datetime(2027, 1, 15, 8, 5, tzinfo=UTC),
+        occurred_at=datetime(2023, 11, 14, 22, 18, 20, tzinfo=UTC),
         content={
             "intent_status": status,
             "amount": 4900,
@@ -109,6 +112,8 @@ def test_an_intents_event_tells_its_status_amounts_and_whose_it_is(kind: str, st
             "lms_user_id": "42",
             "order_reference": "ORDER-7",
         },
+        subject=f"intent:{samples.INTENT_ID}",
+        place=place,
     )
 
 
@@ -178,7 +183,6 @@ def test_a_refunded_charge_tells_the_total_that_was_given_back(
         "amount": 4900,
         "amount_received": item["amount_captured"],
         "amount_refunded": refunded,
-        "version": refunded,
         "currency": "usd",
         "lms_user_id": "42",
         "order_reference": "ORDER-7",
