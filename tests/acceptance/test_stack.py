@@ -17,8 +17,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import urllib3
 
+from tests.conftest import running
+from tests.processes import HOST, free_port
+from tests.servers import NginxServer
 from tests.support.summary import KEYS
+from tools.chaos.slow_senders import SlowSenders
 from tools.embedded.place import own_directory
 from tools.stack.system import PREFIX
 
@@ -72,6 +77,40 @@ def test_it_ends_by_itself_with_the_summary_as_its_last_line() -> None:
     assert summary["hits"] > summary["misses"] > 0
     assert summary["upstream_loads"] >= summary["warmed"] / 2
     assert 0 < summary["commit_to_warm_ms_p50"] <= summary["commit_to_warm_ms_p99"]
+
+
+@pytest.fixture
+def port() -> int:
+    """Return where the stack's web server will listen."""
+    return free_port()
+
+
+@pytest.fixture
+def nginx(port: int) -> Iterator[NginxServer]:
+    """Yield nginx before it, with the configuration that we deploy."""
+    yield from running(NginxServer(f"{HOST}:{port}"))
+
+
+def test_behind_nginx_slow_senders_hurt_no_reader_and_no_webhook(
+    port: int, nginx: NginxServer
+) -> None:
+    def alive() -> int:
+        answer = urllib3.request("GET", f"{nginx.url}/healthz", retries=False, timeout=20)
+        return answer.status
+
+    with stack("--seconds", "12", "--json", "--port", str(port)) as process:
+        while process.poll() is None and alive() != 200:
+            pass
+        with SlowSenders(HOST, nginx.port, many=40, path="/webhooks/stripe/") as senders:
+            asked = [alive() for _ in range(50)]
+            refused = dict(senders.answers)
+            out, errors = process.communicate(timeout=PATIENCE_SECONDS)
+
+    assert process.returncode == 0, errors
+    assert (set(asked), refused) == ({200}, {})
+    summary = json.loads(out.splitlines()[-1])
+    assert (summary["errors"], summary["stale_reads"]) == (0, 0), errors
+    assert summary["changes"] > 10
 
 
 def test_what_it_prints_works_until_it_is_interrupted_and_nothing_is_left() -> None:
