@@ -32,8 +32,8 @@ help: ## List the targets
 	@echo 'Give options on with ARGS, like `make run ARGS="--seconds 20 --json"`.'
 
 .PHONY: run
-run: $(VENV)/.development ## Run the whole system in one process, with simulated shoppers
-	@exec $(MANAGE) embedded $(ARGS)
+run: $(VENV)/.development ## Run the whole system in one process, with simulated shoppers (PORT=8000)
+	@exec $(MANAGE) embedded --port $(PORT) $(ARGS)
 
 .PHONY: serve
 serve: $(VENV)/.development ## Serve the API alone (PORT=8000 WORKERS=2)

@@ -25,6 +25,8 @@ class CoordinatorError(Exception):
     retry_after_seconds: float | None = None
     #: A word for logs and metrics, the same for every error of a kind. Never holds user data.
     reason: ClassVar[str] = "error"
+    #: True if a detail of this kind never holds user data, so that it may be logged and kept.
+    detail_is_safe: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -46,6 +48,12 @@ class CoordinatorError(Exception):
         super().__init_subclass__(**kwargs)
         if "reason" not in vars(cls):
             cls.reason = _snake_case(cls.__name__)
+
+    @property
+    def explained(self) -> str:
+        """Return the reason, with the detail where that is safe to keep."""
+        told = self.detail if self.detail_is_safe else ""
+        return f"{self.reason}: {told}" if told else self.reason
 
     def __str__(self) -> str:
         """Return the docstring's first paragraph, and the detail after it if there is one."""

@@ -1,11 +1,13 @@
 """What the commands share: tables, progress, and how errors and times are told."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from rich.console import Console
@@ -37,7 +39,41 @@ class CacheCommand(BaseCommand):
 def console(stream: TextIO) -> Console:
     """Return a console on `stream`: wide and without colours where that is no terminal."""
     width = None if stream.isatty() else _WIDTH_OF_A_FILE
-    return Console(file=stream, highlight=False, width=width)
+    return Console(file=cast("TextIO", _AsItIs(stream)), highlight=False, width=width)
+
+
+class _AsItIs:
+    """A command's output without the newline that Django adds to each piece of text.
+
+    With it a progress bar would not redraw in place.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write `text` and nothing more."""
+        if isinstance(self._stream, OutputWrapper):
+            self._stream.write(text, ending="")
+        else:
+            self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def undisturbed(out: Console) -> Iterator[None]:
+    """Show no log line below WARNING while a progress bar is drawn on a terminal."""
+    handlers = [one for one in logging.getLogger().handlers if out.is_terminal]
+    levels = [one.level for one in handlers]
+    try:
+        for one in handlers:
+            one.setLevel(max(one.level, logging.WARNING))
+        yield
+    finally:
+        for one, level in zip(handlers, levels, strict=True):
+            one.setLevel(level)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

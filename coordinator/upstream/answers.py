@@ -1,8 +1,10 @@
 """What upstream answered, and what its status means to whoever needed a success."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Final
 
 import msgspec
 
@@ -43,3 +45,12 @@ class Answer:
             raise UpstreamRejected(detail)
         # A redirect is not followed: it would take the credentials along.
         raise UpstreamBadAnswer(detail)
+
+
+# What msgspec puts into backticks is the schema's; a value stands in single quotes.
+_NAMED: Final = re.compile(r"`([^`]+)`")
+
+
+def wrong_field(error: msgspec.ValidationError) -> str:
+    """Return which field is missing or wrong, by names, types and path alone: never a value."""
+    return ", ".join(_NAMED.findall(str(error))) or "another form"

@@ -58,6 +58,10 @@ class UpstreamNotFound(UpstreamRejected):
 
 
 class UpstreamBadAnswer(UpstreamError):
-    """Upstream answered with something that is not what was asked for."""
+    """Upstream answered with something that is not what was asked for.
+
+    The detail says what is wrong with its form, like the name of a missing field; never a value.
+    """
 
     permanent = True
+    detail_is_safe = True

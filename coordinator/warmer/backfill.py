@@ -34,17 +34,21 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which things of a resource to backfill; its name is what a watermark goes by."""
+    """Which things of a resource to backfill.
+
+    `since_named` is how the caller named `since` (7d): a run that goes on where an earlier one
+    stopped is found by it, although the moment that it means has moved on.
+    """
 
     resource: Resource
     state: str | None = None
     since: datetime | None = None
+    since_named: str = "ever"
 
     @property
     def watermark(self) -> str:
         """Return the name under which its progress is kept."""
-        since = self.since.isoformat() if self.since else "ever"
-        of = self.resource
+        of, since = self.resource, self.since_named
         return f"backfill {of.name} schema {of.schema} state {self.state or 'any'} since {since}"
 
     def things(self) -> QuerySet[Ledgered]:

@@ -161,7 +161,7 @@ def _of_success(change: Change, standing: Standing, warmed: Warmed) -> Ending:
 
 
 def _of_failure(change: Change, error: CoordinatorError | None) -> Ending:
-    reason = "load failed" if error is None else error.reason
+    reason = "load failed" if error is None else error.explained
     if error is not None and error.permanent:
         return _abandoned(change, reason)
     attempts = change.attempts + 1

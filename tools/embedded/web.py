@@ -21,7 +21,7 @@ _SHORT_WAIT_SECONDS = 0.05
 
 
 class PortTaken(CoordinatorError):
-    """Choose another port with --port, or any free one with --port 0; this one can't be used."""
+    """Choose another port, `make run PORT=8010` (0: any free one); this one can't be used."""
 
     permanent = True
 

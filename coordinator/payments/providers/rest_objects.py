@@ -22,6 +22,7 @@ from coordinator.payments.providers.base import (
     UnknownStatus,
     UnusableMetadata,
 )
+from coordinator.upstream.answers import wrong_field
 from coordinator.upstream.errors import UpstreamBadAnswer
 
 NAME: Final = "rest"
@@ -140,7 +141,7 @@ def understand(item: Mapping[str, object]) -> RestPayment:
     try:
         return msgspec.convert(known, RestPayment)
     except msgspec.ValidationError as error:
-        raise UpstreamBadAnswer(str(error)) from None
+        raise UpstreamBadAnswer(wrong_field(error)) from None
 
 
 def field(ours: str) -> str:

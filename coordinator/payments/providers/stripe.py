@@ -33,6 +33,7 @@ from coordinator.payments.providers.stripe_objects import (
     Page,
     RefundObject,
 )
+from coordinator.upstream.answers import wrong_field
 from coordinator.upstream.errors import UpstreamBadAnswer
 
 T = TypeVar("T")
@@ -142,5 +143,5 @@ def _decode(answer: Any, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(answer.last_response.body, type=kind)
     except msgspec.MsgspecError as error:
-        where = str(error) if isinstance(error, msgspec.ValidationError) else "not JSON"
+        where = wrong_field(error) if isinstance(error, msgspec.ValidationError) else "not JSON"
         raise UpstreamBadAnswer(where) from None

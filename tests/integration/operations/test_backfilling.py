@@ -125,3 +125,38 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, upstream: Ups
     with pytest.raises(CommandError, match="run the same command to go on") as stopped:
         call_command("backfill", "payments")
     assert stopped.value.returncode == 130
+
+
+def test_a_run_that_was_told_7d_goes_on_under_that_name_though_the_moment_has_moved(
+    monkeypatch: pytest.MonkeyPatch, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(backfilling, "_CHUNK", 1)
+    warm = backfilling._warm
+
+    def once(of: Resource, standings: dict[str, Standing]) -> Chunk:
+        monkeypatch.setattr(backfilling, "_warm", interrupting)
+        return warm(of, standings)
+
+    def interrupting(of: Resource, standings: dict[str, Standing]) -> Chunk:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backfilling, "_warm", once)
+    with pytest.raises(CommandError, match="stopped"):
+        call_command("backfill", "payments", "--since", "7d")
+    monkeypatch.setattr(backfilling, "_warm", warm)
+    call_command("backfill", "payments", "--since", "7d")
+    assert "Going on where the last run stopped" in capsys.readouterr().out
+    assert sorted(upstream.calls) == [f"EDX-{number}" for number in range(1, 6)]
+    assert not Watermark.objects.exists()
+
+
+def test_ctrl_c_while_importing_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        "coordinator.operations.management.commands.backfill.reconcile", interrupted
+    )
+    with pytest.raises(CommandError, match="stopped") as caught:
+        call_command("backfill", "payments", "--import", "--since", "7d")
+    assert caught.value.returncode == 130

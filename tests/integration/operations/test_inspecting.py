@@ -87,3 +87,12 @@ def test_the_command_tells_it_all_to_programs(capsys: pytest.CaptureFixture[str]
 def test_bad_names_are_refused_with_what_to_do(name: str, message: str) -> None:
     with pytest.raises(CommandError, match=message):
         call_command("inspect", name)
+
+
+def test_what_is_not_known_anywhere_is_an_error_and_no_empty_table(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(CommandError, match=r"payment\.EDX-404 is unknown") as caught:
+        call_command("inspect", "payment.EDX-404")
+    assert caught.value.returncode == 1
+    assert capsys.readouterr().out == ""

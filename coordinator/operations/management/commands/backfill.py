@@ -72,7 +72,7 @@ class Command(terminal.CacheCommand):
         since = terminal.moment(options["since"]) if options["since"] else None
         if options["imports"]:
             self._import(of, since)
-        selection = Selection(of, options["state"], since)
+        selection = Selection(of, options["state"], since, options["since"] or "ever")
         after = 0 if options["restart"] else reached(selection)
         if after:
             self.stdout.write("Going on where the last run stopped (--restart begins anew).")
@@ -83,7 +83,10 @@ class Command(terminal.CacheCommand):
             raise CommandError("--import needs --since: how far back the provider is to look")
         out = terminal.console(self.stdout)  # type: ignore[arg-type]  # writes like a text stream
         try:
-            with out.status("Asking the provider what it has ...") as status:
+            with (
+                terminal.undisturbed(out),
+                out.status("Asking upstream what changed ...") as status,
+            ):
                 done = reconcile(
                     of,
                     since,
@@ -91,7 +94,12 @@ class Command(terminal.CacheCommand):
                     seen=lambda so_far: status.update(f"{so_far.seen} events seen"),
                 )
         except CoordinatorError as error:
-            raise CommandError(f"the provider can't list its payments: {error}") from error
+            raise CommandError(f"upstream can't list changes of {of.name}: {error}") from error
+        except KeyboardInterrupt:
+            raise CommandError(
+                "stopped; what was recorded stays, run the same command for the rest",
+                returncode=130,
+            ) from None
         self.stdout.write(f"{done.seen} events seen, {done.recorded} recorded.")
 
     def _run(self, selection: Selection, after: int, rate: float | None, *, dry_run: bool) -> None:
@@ -99,7 +107,10 @@ class Command(terminal.CacheCommand):
         total = selection.things().filter(pk__gt=after).count()
         sums: dict[str, Any] = {"hits": 0, "loads": 0, "failed": 0}
         error = ""
-        with Progress(*_COLUMNS, console=out) as progress:
+        with (
+            terminal.undisturbed(out),
+            Progress(*_COLUMNS, console=out, disable=not out.is_terminal) as progress,
+        ):
             bar = progress.add_task("Backfilling", total=total, rate=0.0, **sums)
             try:
                 for chunk in backfill(selection, after, rate, dry_run=dry_run):

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from coordinator.core import clock
@@ -35,6 +36,12 @@ class Command(terminal.CacheCommand):
                 :_CHANGES
             ]
         )
+        if standing is None and not changes and not any(one.there for one in seen.entries):
+            raise CommandError(
+                f"{of.name}.{identifier} is unknown: no row and no change in the ledger, no"
+                " entry in the cache",
+                returncode=1,
+            )
         if json:
             self.stdout.write(terminal.line_of_json(_as_json(name, standing, seen, changes)))
         else:

@@ -34,7 +34,12 @@ class Command(terminal.CacheCommand):
         total = queue.backlog().unsettled
         endings: Counter[str] = Counter()
         columns = (TextColumn("Settling"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=out, transient=True) as progress:
+        with (
+            terminal.undisturbed(out),
+            Progress(
+                *columns, console=out, transient=True, disable=not out.is_terminal
+            ) as progress,
+        ):
             bar = progress.add_task("settling", total=total)
             while True:
                 # Between pages as between tasks: nothing of the last one is remembered.
