@@ -3,6 +3,7 @@
 import functools
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from celery import shared_task
@@ -17,9 +18,10 @@ from coordinator.ledger.retention import prune as prune_log
 from coordinator.warmer import cache_loss as recovery
 from coordinator.warmer import keep_warm as keeping
 from coordinator.warmer import reconcile as reconciling
+from coordinator.warmer import rounds, switching
 from coordinator.warmer import settle as settling
-from coordinator.warmer import switching
 from coordinator.warmer import verify as verifying
+from coordinator.warmer.reconcile import Reconciled
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,28 @@ def once_a_round(seconds_setting: str) -> Callable[[Callable[..., None]], Callab
     return decorate
 
 
+#: The arguments of a round's next part, None where it has ended.
+Following = dict[str, object] | None
+
+
+def _go_on(kind: str, round_id: str, task: str, part: Callable[[], Following]) -> None:
+    """Do a part of the round `round_id`, unless another round took over; send the next part.
+
+    Without an id it is a new round's first part, and none if a round of this kind goes on.
+    """
+    mine = round_id or rounds.begin(kind)
+    if mine is None or (round_id and not rounds.goes_on(kind, round_id)):
+        return
+    following: Following = None
+    try:
+        following = part()
+    finally:
+        if following is None:
+            rounds.end(kind, mine)
+    if following is not None:
+        host.task(task).apply_async(kwargs={**following, "round_id": mine})
+
+
 @shared_task(name="coordinator.settle")
 @unless_paused
 def settle() -> None:
@@ -76,11 +100,17 @@ def warm_open() -> None:
 
 @shared_task(name="coordinator.warm_on")
 @unless_paused
-def warm_on(name: str, after: str = "") -> None:
-    """Keep what is open of one resource warm, and go on in another task when time is up."""
-    done = keeping.keep_open_warm(name, after, _ROUND_SECONDS)
-    if done.goes_on_after:
-        host.task("warm_on").apply_async(kwargs={"name": name, "after": done.goes_on_after})
+def warm_on(name: str, after: str = "", round_id: str = "") -> None:
+    """Keep what is open of one resource warm, and go on in another task when time is up.
+
+    One round at a time: the next beat's does nothing while this one goes on.
+    """
+
+    def part() -> Following:
+        done = keeping.keep_open_warm(name, after, _ROUND_SECONDS)
+        return {"name": name, "after": done.goes_on_after} if done.goes_on_after else None
+
+    _go_on(f"warm.{name}", round_id, "warm_on", part)
 
 
 @shared_task(name="coordinator.warm_due")
@@ -96,16 +126,22 @@ def watch() -> None:
     """Notice a cache that has lost what it held, and have it refilled by one worker."""
     if recovery.noticed_loss() and recovery.may_refill():
         for of in resource.registered():
-            host.task("warm_refill").apply_async(kwargs={"name": of.name})
+            # Anew, if one goes on: it may have passed by what is lost now.
+            round_id = rounds.begin_anew(f"refill.{of.name}")
+            kwargs = {"name": of.name, "round_id": round_id}
+            host.task("warm_refill").apply_async(kwargs=kwargs)
 
 
 @shared_task(name="coordinator.warm_refill")
 @unless_paused
-def warm_refill(name: str, before: str = "") -> None:
+def warm_refill(name: str, before: str = "", round_id: str = "") -> None:
     """Refill the cache, newest first, and go on in another task when time is up."""
-    done = keeping.refill(name, before, _ROUND_SECONDS)
-    if done.goes_on_after:
-        host.task("warm_refill").apply_async(kwargs={"name": name, "before": done.goes_on_after})
+
+    def part() -> Following:
+        done = keeping.refill(name, before, _ROUND_SECONDS)
+        return {"name": name, "before": done.goes_on_after} if done.goes_on_after else None
+
+    _go_on(f"refill.{name}", round_id, "warm_refill", part)
 
 
 @shared_task(name="coordinator.reconcile")
@@ -113,14 +149,36 @@ def warm_refill(name: str, before: str = "") -> None:
 def reconcile() -> None:
     """Record what no webhook told; if upstream can't list it now, the next round does."""
     for of in resource.registered():
-        _reconcile(of)
+        reconcile_on(of.name)
 
 
-def _reconcile(of: Resource) -> None:
+@shared_task(name="coordinator.reconcile_on")
+def reconcile_on(name: str, since: str = "", held_back: bool = False, round_id: str = "") -> None:
+    """Reconcile one resource, and go on in another task when time is up.
+
+    `held_back` says that an event failed in an earlier part, and holds back the watermark.
+    """
+    of = resource.get(name)
+
+    def part() -> Following:
+        start = datetime.fromisoformat(since) if since else reconciling.begins_at(of)
+        done = _reconciled(of, start, held_back)
+        if done is None or done.goes_on_from is None:
+            return None
+        return {
+            "name": name,
+            "since": done.goes_on_from.isoformat(),
+            "held_back": held_back or bool(done.failed),
+        }
+
+    _go_on(f"reconcile.{name}", round_id, "reconcile_on", part)
+
+
+def _reconciled(of: Resource, since: datetime, held_back: bool) -> Reconciled | None:
     try:
-        reconciling.reconcile(of)
+        return reconciling.reconcile_part(of, since, _ROUND_SECONDS, held_back=held_back)
     except CoordinatorError as error:
-        # Nothing is lost by it: the next round begins where the last complete one ended.
+        # Nothing is lost by it: the next round begins at the watermark.
         refused = not error.permanent and not error.burns_attempt
         logger.log(
             logging.INFO if refused else logging.ERROR if error.permanent else logging.WARNING,
@@ -131,6 +189,7 @@ def _reconcile(of: Resource) -> None:
                 "retry_after_seconds": error.retry_after_seconds,
             },
         )
+        return None
 
 
 @shared_task(name="coordinator.verify")

@@ -85,11 +85,13 @@ class ListedChange:
     """One change of an upstream listing.
 
     ``record`` takes it into the ledger: it returns True if no event had told the change before, and
-    raises CoordinatorError if it can't be recorded now.
+    raises CoordinatorError if it can't be recorded now. ``occurred_at`` is when it happened, by
+    upstream's clock; a listing comes in this order, so that reconciling can go on from there.
     """
 
     event_id: str
     record: Callable[[], bool]
+    occurred_at: datetime | None = None
 
 
 ListChanged = Callable[[datetime], Iterable[ListedChange]]

@@ -87,7 +87,7 @@ def loaded(number: str, found: providers.Found) -> Loaded:
 def list_changed(since: datetime) -> Iterator[ListedChange]:
     """Yield what the provider lists of changes since then."""
     for event in providers.current().list_changed(since):
-        yield ListedChange(event.event_id, partial(_record, event))
+        yield ListedChange(event.event_id, partial(_record, event), event.occurred_at)
 
 
 def _record(event: ProviderEvent) -> bool:

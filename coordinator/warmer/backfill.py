@@ -1,6 +1,7 @@
 """Backfills: warms what existed before, a chunk at a time, and remembers how far it came."""
 
 import time
+from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,18 +18,25 @@ from coordinator.warmer.models import Watermark
 from coordinator.warmer.pace import warm_within_budget
 
 _CHUNK = 200
+# Being loaded by another process, or ahead of what upstream shows: a change of its own warms it.
+_MOVING = (WarmOutcome.BUSY, WarmOutcome.LAGGED)
 # How long one may take at the pace of the budget before what is left counts as failed.
 _CHUNK_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What one chunk came to; `hits` were warm already, `loads` were asked of upstream."""
+    """What one chunk came to; `hits` were warm already, `loads` were asked of upstream.
+
+    `moving` ones changed meanwhile, are being loaded by another process, or are ahead of what
+    upstream shows: the workers warm them with their own changes, and nothing failed.
+    """
 
     size: int
     hits: int
     loads: int
     failed: int
+    moving: int = 0
     first_error: str = ""
 
 
@@ -104,15 +112,12 @@ def _look(of: Resource, standings: dict[str, Standing]) -> Chunk:
 def _warm(of: Resource, standings: dict[str, Standing]) -> Chunk:
     until = clock.current().monotonic() + _CHUNK_SECONDS
     warmed = warm_within_budget(of, standings, cause="backfill", until=until).warmed
-    outcomes = [one.outcome for one in warmed.values()]
-    hits = outcomes.count(WarmOutcome.ALREADY)
-    warm = hits + outcomes.count(WarmOutcome.WARMED)
-    errors = [one.error.reason for one in warmed.values() if one.error is not None]
-    reasons = errors or [one.outcome.value for one in warmed.values() if not one.warm]
+    outcomes = Counter(one.outcome for one in warmed.values())
+    hits = outcomes[WarmOutcome.ALREADY]
+    moving = sum(outcomes[outcome] for outcome in _MOVING)
+    failed = [one for one in warmed.values() if not one.warm and one.outcome not in _MOVING]
+    first = failed[0] if failed else None
+    reason = "" if first is None else first.error.reason if first.error else first.outcome.value
     return Chunk(
-        len(standings),
-        hits,
-        len(standings) - hits,
-        len(standings) - warm,
-        reasons[0] if reasons else "",
+        len(standings), hits, len(standings) - hits, len(failed), moving, first_error=reason
     )

@@ -39,8 +39,9 @@ from coordinator.upstream.errors import UpstreamBadAnswer
 T = TypeVar("T")
 
 PAGE_SIZE = 100
-# One window's events are held in memory, to be told oldest first.
-_WINDOW = timedelta(hours=1)
+_LONGEST_STRETCH = timedelta(hours=1)
+# Stripe tells times in whole seconds.
+_SHORTEST_STRETCH = timedelta(seconds=1)
 
 
 class StripeProvider:
@@ -76,11 +77,28 @@ class StripeProvider:
         return describe(intent, self._refunds(intent, charge), self._disputes(intent, charge))
 
     def list_changed(self, since: datetime) -> Iterator[ProviderEvent]:
-        """Yield the events that Stripe made at or after `since`, which it keeps for 30 days."""
-        start, end = since, datetime.now(UTC)
+        """Yield the events that Stripe made at or after `since`, which it keeps for 30 days.
+
+        Stripe lists the newest first. So it is asked for stretches of time that hold a page each,
+        and no more than a page is in memory, but for a second that holds more.
+        """
+        start, end = since.replace(microsecond=0), datetime.now(UTC)
+        length = _LONGEST_STRETCH
         while start <= end:
-            until = start + _WINDOW
-            for event in reversed(list(self._events(start, until))):
+            until = start + length
+            page = self._events(start, until)
+            events: Sequence[EventObject] = page.data
+            if page.has_more and length > _SHORTEST_STRETCH:
+                # What came is the newest end of it: as much time holds a page elsewhere as well.
+                oldest = datetime.fromtimestamp(page.data[-1].created, UTC)
+                length = max(_SHORTEST_STRETCH, min(until - oldest, length / 2))
+                length = timedelta(seconds=int(length.total_seconds()))
+                continue
+            if page.has_more:
+                events = list(self._all_events(start, until))
+            elif len(events) < PAGE_SIZE / 2:
+                length = min(_LONGEST_STRETCH, length * 2)
+            for event in reversed(events):
                 try:
                     meaning = stripe_webhooks.interpret(event)
                 except WebhookRefused:
@@ -115,27 +133,40 @@ class StripeProvider:
             return ()
         return list(_pages(self._client.v1.disputes.list, DisputeObject, payment_intent=intent.id))
 
-    def _events(self, since: datetime, until: datetime) -> Iterator[EventObject]:
-        return _pages(
-            self._client.v1.events.list,
-            EventObject,
-            types=[name for name, rule in TABLE.items() if isinstance(rule, Handled)],
-            created={"gte": int(since.timestamp()), "lt": int(until.timestamp())},
-        )
+    def _events(self, since: datetime, until: datetime) -> Page[EventObject]:
+        """Return the newest of the events of this stretch of time, as many as fit on a page."""
+        return _page(self._client.v1.events.list, EventObject, **_handled(since, until))
+
+    def _all_events(self, since: datetime, until: datetime) -> Iterator[EventObject]:
+        return _pages(self._client.v1.events.list, EventObject, **_handled(since, until))
+
+
+def _handled(since: datetime, until: datetime) -> dict[str, object]:
+    """Return the parameters that ask for the events which we handle."""
+    return {
+        "types": [name for name, rule in TABLE.items() if isinstance(rule, Handled)],
+        "created": {"gte": int(since.timestamp()), "lt": int(until.timestamp())},
+    }
 
 
 # Any: the library types each list call by its own parameters.
 def _pages(call: Any, kind: type[T], **params: object) -> Iterator[T]:
     """Yield every object of a list, page by page, as it is asked for."""
-    asked: dict[str, object] = {**params, "limit": PAGE_SIZE}
+    asked = params
     while True:
-        with translated():
-            answer = call(asked)
-        page = _decode(answer, Page[kind])  # type: ignore[valid-type]  # the type is a value here
+        page = _page(call, kind, **asked)
         yield from page.data
         if not (page.has_more and page.data):
             return
-        asked["starting_after"] = page.data[-1].id  # type: ignore[attr-defined]  # all have ids
+        last = page.data[-1]
+        asked = {**params, "starting_after": last.id}  # type: ignore[attr-defined]  # all have ids
+
+
+def _page(call: Any, kind: type[T], **params: object) -> Page[T]:
+    """Return one page of a list."""
+    with translated():
+        answer = call({**params, "limit": PAGE_SIZE})
+    return _decode(answer, Page[kind])  # type: ignore[valid-type]  # the type is a value here
 
 
 def _decode(answer: Any, kind: type[T]) -> T:

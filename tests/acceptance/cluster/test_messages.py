@@ -8,12 +8,12 @@ release keeps what is there and adds what it publishes itself:
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 
 import pytest
 from pytest_celery.api.setup import CeleryTestSetup
 
+import coordinator
 from tests.acceptance.cluster.system import System
 from tools.report.answers import How
 from workers import app
@@ -24,8 +24,7 @@ RELEASES = sorted((Path(__file__).parent / "messages").glob("*.json"))
 
 
 def test_the_present_release_is_among_them_with_all_its_tasks() -> None:
-    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
-    [present] = [path for path in RELEASES if path.stem == project["version"]]
+    [present] = [path for path in RELEASES if path.stem == coordinator.__version__]
     published = {message["headers"]["task"] for message in json.loads(present.read_text())}
     app.loader.import_default_modules()
     assert {name for name in app.tasks if name.startswith("coordinator.")} <= published

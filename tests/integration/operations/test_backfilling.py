@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from django.core.management import CommandError, call_command
 
-from coordinator.core import cache, resource
+from coordinator.core import cache, lease, resource
 from coordinator.core.find import find_entries
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.errors import CoordinatorError
@@ -14,7 +14,7 @@ from coordinator.warmer import backfill as backfilling
 from coordinator.warmer.backfill import Chunk, Selection, backfill, reached
 from coordinator.warmer.models import Watermark
 from tests.support.clocks import ManualClock
-from tests.support.payments import record
+from tests.support.payments import record, saying
 from tests.support.upstream import Upstream
 
 
@@ -75,6 +75,25 @@ def test_what_fails_is_counted_and_stops_nothing(payments: Resource, upstream: U
     assert (chunk.loads, chunk.failed) == (5, 1)
     assert "EDX-2" not in warm_numbers(payments)
     assert len(warm_numbers(payments)) == 4
+
+
+def test_what_lags_or_is_in_motion_is_no_failure_of_the_command(
+    payments: Resource, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upstream.says("EDX-1", saying("succeeded", "EDX-1"))
+    held = lease.acquire("payment", "EDX-2", 1)
+    assert isinstance(held, lease.Lease)
+    call_command("backfill", "payments")
+    assert "0 were warm, 5 loaded, 0 failed.\n2 of them are in motion" in capsys.readouterr().out
+    held.release()
+
+
+def test_what_fails_ends_the_command_with_1(payments: Resource, upstream: Upstream) -> None:
+    upstream.says("EDX-1", saying("succeeded", "EDX-1"))
+    upstream.always_fails("EDX-2", CoordinatorError())
+    with pytest.raises(CommandError, match="first because of: error") as caught:
+        call_command("backfill", "payments")
+    assert caught.value.returncode == 1
 
 
 def test_the_command_selects_by_state(

@@ -1,12 +1,14 @@
 """Stripe's API through its own library, against a server that speaks it."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pytest_django import Settings
 
 from coordinator.payments.payload import decode, encode
 from coordinator.payments.providers import Found, ProviderEvent, current
+from coordinator.payments.providers import stripe as stripe_provider
 from coordinator.upstream.errors import (
     UpstreamBadAnswer,
     UpstreamNotFound,
@@ -147,6 +149,32 @@ def test_what_changed_lately_is_listed_oldest_first_under_the_providers_ids(
     ids = {event["id"] for event in simulator.events_of(intent_id)}
     assert {event.event_id for event in told} <= ids
     assert told[-1].content["amount_refunded"] == 100
+
+
+def test_many_events_are_listed_oldest_first_each_once_and_a_page_at_a_time(
+    simulator: SimulatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since = datetime.now(UTC) - timedelta(seconds=5)
+    pages: list[int] = []
+    real = stripe_provider._page
+
+    def counted(*args: Any, **params: Any) -> Any:
+        page = real(*args, **params)
+        pages.append(len(page.data))
+        return page
+
+    monkeypatch.setattr(stripe_provider, "_page", counted)
+    monkeypatch.setattr(stripe_provider, "PAGE_SIZE", 10)
+    intents = [simulator.pay(f"EDX-MANY-{number}") for number in range(20)]
+    listed = list(current().list_changed(since))
+    told = [event for event in listed if event.upstream_id in intents]
+    times = [event.occurred_at for event in told]
+    assert times == sorted(times, key=lambda one: one or since)
+    ids = [event.event_id for event in told]
+    assert len(ids) == len(set(ids))
+    assert {event.upstream_id for event in told} == set(intents)
+    assert len(ids) == 2 * len(intents), "created and succeeded"
+    assert max(pages) <= 10
 
 
 def test_one_payment_costs_one_request(simulator: SimulatorServer) -> None:

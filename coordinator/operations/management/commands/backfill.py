@@ -106,6 +106,7 @@ class Command(terminal.CacheCommand):
         out = terminal.console(self.stdout)  # type: ignore[arg-type]  # writes like a text stream
         total = selection.things().filter(pk__gt=after).count()
         sums: dict[str, Any] = {"hits": 0, "loads": 0, "failed": 0}
+        moving = 0
         error = ""
         with (
             terminal.undisturbed(out),
@@ -117,6 +118,7 @@ class Command(terminal.CacheCommand):
                     sums["hits"] += chunk.hits
                     sums["loads"] += chunk.loads
                     sums["failed"] += chunk.failed
+                    moving += chunk.moving
                     error = error or chunk.first_error
                     progress.update(bar, advance=chunk.size, rate=_speed(progress, bar), **sums)
             except KeyboardInterrupt:
@@ -127,6 +129,8 @@ class Command(terminal.CacheCommand):
         self.stdout.write(
             f"{sums['hits']} were warm, {sums['loads']} {verb}, {sums['failed']} failed."
         )
+        if moving:
+            self.stdout.write(f"{moving} of them are in motion: their own changes warm them.")
         if sums["failed"]:
             raise CommandError(f"some could not be warmed, first because of: {error}", returncode=1)
 

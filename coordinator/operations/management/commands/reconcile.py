@@ -18,9 +18,7 @@ class Command(terminal.CacheCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument(
-            "--since", help="30m, 12h, 7d or ISO 8601; default: the last complete round"
-        )
+        parser.add_argument("--since", help="30m, 12h, 7d or ISO 8601; default: the watermark")
 
     def handle(self, *args: Any, since: str | None, **options: Any) -> None:
         """Run one round."""

@@ -7,13 +7,13 @@ What a file has is never changed: whoever published it is out there. What it lac
 
 import json
 import os
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import django
 import redis
 
+import coordinator
 from tests.servers import RedisServer
 
 HERE = Path(__file__).parent
@@ -24,13 +24,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "warm_on": {"name": "payment", "after": ""},
     "warm_due": {"name": "payment", "identifier": "EDX-1001", "loaded_at": 1_795_000_000.25},
     "warm_refill": {"name": "payment", "before": ""},
+    "reconcile_on": {"name": "payment", "since": "", "held_back": False, "round_id": "1f"},
 }
 
 
 def main() -> None:
     """Publish, read back, and add to this version's file what it lacks."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    path = HERE / f"{project['version']}.json"
+    path = HERE / f"{coordinator.__version__}.json"
     messages = json.loads(path.read_text()) if path.exists() else []
     known = {message["headers"]["task"] for message in messages}
     with RedisServer() as server:
