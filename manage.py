@@ -11,6 +11,7 @@ def main() -> None:
     try:
         from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
+        from django.db import Error
         from environs import EnvError
     except ImportError as error:
         raise SystemExit(
@@ -24,6 +25,14 @@ def main() -> None:
         if "--traceback" in sys.argv:
             raise
         raise SystemExit(f"error: {error}") from error
+    except Error as error:
+        # From a command of Django's own: ours tell it themselves.
+        from coordinator.operations.database_trouble import sentence
+
+        said = sentence(error)
+        if said is None or "--traceback" in sys.argv:
+            raise
+        raise SystemExit(f"error: {said}") from error
 
 
 if __name__ == "__main__":

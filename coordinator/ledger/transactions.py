@@ -25,6 +25,7 @@ T = TypeVar("T")
 ATTEMPTS: Final = 10
 _SERIALIZATION_FAILURE: Final = "40001"
 _DEADLOCK_DETECTED: Final = "40P01"
+_READ_ONLY: Final = "25006"
 # Doubled each time: ten attempts wait for 1.2 s on average, and for 2.3 s at most.
 _FIRST_PAUSE_SECONDS: Final = 0.01
 _LONGEST_PAUSE_SECONDS: Final = 0.5
@@ -42,6 +43,7 @@ def run_again(work: Callable[P, T]) -> Callable[P, T]:
             try:
                 return work(*args, **kwargs)
             except DatabaseError as error:
+                _leave_if_read_only(error)
                 if not is_conflict(error) or connection.in_atomic_block:
                     raise
                 logger.debug("transaction.conflicted", extra={"attempt": attempt})
@@ -51,11 +53,24 @@ def run_again(work: Callable[P, T]) -> Callable[P, T]:
     return run
 
 
+def _leave_if_read_only(error: DatabaseError) -> None:
+    """Close a connection to a server that takes no writes: the next one may find the primary.
+
+    After a failover the old primary answers on, read-only, and connections are kept.
+    """
+    if _state_of(error) == _READ_ONLY and not connection.in_atomic_block:
+        connection.close()
+
+
 def is_conflict(error: DatabaseError) -> bool:
     """Return True if the database ended a transaction that may succeed when run again."""
-    # Django wraps the driver's error, which carries the SQLSTATE.
-    state = getattr(error.__cause__, "sqlstate", None)
-    return state in {_SERIALIZATION_FAILURE, _DEADLOCK_DETECTED}
+    return _state_of(error) in {_SERIALIZATION_FAILURE, _DEADLOCK_DETECTED}
+
+
+def _state_of(error: DatabaseError) -> str | None:
+    """Return the SQLSTATE of the driver's error, which Django wraps; None without one."""
+    state: str | None = getattr(error.__cause__, "sqlstate", None)
+    return state
 
 
 def _pause_seconds(attempt: int) -> float:

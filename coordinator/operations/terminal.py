@@ -16,12 +16,22 @@ from rich.table import Table
 from coordinator.core import cache, keys, resource
 from coordinator.core.resource import Resource
 from coordinator.errors import CoordinatorError
+from coordinator.operations.database_trouble import told_in_a_sentence
 
 _WIDTH_OF_A_FILE = 180
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-class CacheCommand(BaseCommand):
+class LedgerCommand(BaseCommand):
+    """A command that asks the ledger's database, and tells in a sentence if that is in trouble."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command; raise CommandError in the place of the database's errors."""
+        with told_in_a_sentence():
+            return super().execute(*args, **options)
+
+
+class CacheCommand(LedgerCommand):
     """A command that looks into the cache, or moves pointers in it: it has to be the real one."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:

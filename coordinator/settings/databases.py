@@ -3,6 +3,12 @@
 from typing import Any
 
 import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+_NO_ADDRESS = (
+    "DATABASE_URL is no address of a database. It looks like postgres://user:password@host/name, "
+    "with what is special in an address (like @ or /) percent-encoded in user and password."
+)
 
 
 def database(
@@ -18,16 +24,21 @@ def database(
 
     `pooled`: a pooler like PgBouncer hands the server's connections from one transaction to the
     next. Nothing of a session may be relied on then, and the limits have to be the role's own.
-    Raises dj_database_url.UnknownSchemeError or ParseError when `url` is not an address.
+    Raise ImproperlyConfigured when `url` is not an address, without quoting it: it may hold a
+    password.
     """
-    settings: dict[str, Any] = dict(
-        dj_database_url.parse(
+    try:
+        parsed = dj_database_url.parse(
             url,
             conn_max_age=connection_max_age_seconds,
             # A connection that died while it was idle costs a round trip, not a failed request.
             conn_health_checks=connection_max_age_seconds > 0,
         )
-    )
+    except ValueError as error:
+        raise ImproperlyConfigured(_NO_ADDRESS) from error
+    settings: dict[str, Any] = dict(parsed)
+    if not settings.get("NAME"):
+        raise ImproperlyConfigured(_NO_ADDRESS)
     options: dict[str, Any] = settings.setdefault("OPTIONS", {})
     if settings["ENGINE"] == "django.db.backends.sqlite3":
         # BEGIN IMMEDIATE: two deferred transactions would both read the row that one of them is

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 
@@ -37,7 +37,7 @@ def handle(error: Exception, _: Mapping[str, Any]) -> HttpResponse | None:
     match error:
         case Http404() | exceptions.NotFound():
             return problems.not_found()
-        case CoordinatorError() | OperationalError() | InterfaceError():
+        case CoordinatorError() | OperationalError() | InterfaceError() | InternalError():
             return answer(error)
         case PermissionDenied():
             return _problem(HTTPStatus.FORBIDDEN)
@@ -48,8 +48,13 @@ def handle(error: Exception, _: Mapping[str, Any]) -> HttpResponse | None:
     return None
 
 
-def answer(error: CoordinatorError | OperationalError | InterfaceError) -> HttpResponse:
-    """Return the problem document for what a read met."""
+def answer(
+    error: CoordinatorError | OperationalError | InterfaceError | InternalError,
+) -> HttpResponse:
+    """Return the problem document for what a read met.
+
+    InternalError is what a driver raises when the server takes no writes, as after a failover.
+    """
     if isinstance(error, InvalidIdentifier):
         return problems.not_found()
     if isinstance(error, CoordinatorError):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from edx_rest_framework_extensions.auth.jwt.authentication import JwtAuthentication
 from edx_rest_framework_extensions.permissions import NotJwtRestrictedApplication
 from rest_framework.exceptions import AuthenticationFailed
@@ -63,8 +63,9 @@ class TokenAuthentication(JwtAuthentication):
         try:
             user = super().authenticate_credentials(payload)
         except AuthenticationFailed as error:
-            if isinstance(error.__cause__, OperationalError | InterfaceError):
-                # The token is good: to be told otherwise, a client would throw it away.
+            if isinstance(error.__cause__, OperationalError | InterfaceError | InternalError):
+                # The token is good: to be told otherwise, a client would throw it away. A new
+                # user is written down, which a server that takes no writes refuses.
                 raise error.__cause__ from None
             raise
         if not user.is_active:

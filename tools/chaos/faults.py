@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from django.db import connection
+
 from tools.chaos import dying, tuning
 from tools.chaos.dying import Moment
 from tools.chaos.names import Name
@@ -89,6 +91,24 @@ def restart_redis(site: Site) -> None:
         redis.restart()
 
 
+def make_primary_read_only(site: Site) -> None:
+    """Let the primary take no writes for a while, as one does that has become a replica."""
+    _let_writes(allowed=False)
+    try:
+        site.wait(tuning.PRIMARY_READ_ONLY_SECONDS)
+    finally:
+        _let_writes(allowed=True)
+
+
+def _let_writes(*, allowed: bool) -> None:
+    """Have every session of PostgreSQL take writes, or refuse them, from now on."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"ALTER SYSTEM SET default_transaction_read_only = {'off' if allowed else 'on'}"
+        )
+        cursor.execute("SELECT pg_reload_conf()")
+
+
 def restart_memcached(site: Site) -> None:
     """Kill all memcached nodes and start them again with nothing in them."""
     nodes = site.system.servers.nodes
@@ -157,6 +177,7 @@ ALL = (
     Fault(Name.WEB_KILLED_BEFORE_ADVANCE, kill_web_before_advance),
     Fault(Name.WEB_KILLED_BEFORE_RING, kill_web_before_ring),
     Fault(Name.REDIS_RESTARTED, restart_redis),
+    Fault(Name.PRIMARY_READ_ONLY, make_primary_read_only),
     Fault(Name.MEMCACHED_RESTARTED, restart_memcached),
     Fault(Name.MEMCACHED_CUT, cut_memcached),
     Fault(Name.SENDERS_SLOW, slow_senders),

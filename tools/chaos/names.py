@@ -2,7 +2,13 @@
 
 from enum import StrEnum
 
-from tools.chaos.tuning import LAG_SECONDS, PAUSE_SECONDS, REDIS_AWAY_SECONDS, SLOW_SENDERS
+from tools.chaos.tuning import (
+    LAG_SECONDS,
+    PAUSE_SECONDS,
+    PRIMARY_READ_ONLY_SECONDS,
+    REDIS_AWAY_SECONDS,
+    SLOW_SENDERS,
+)
 
 
 class Name(StrEnum):
@@ -24,6 +30,7 @@ class Name(StrEnum):
     WEB_KILLED_BEFORE_ADVANCE = "web_killed_before_advance", "committed, pointer suspended"
     WEB_KILLED_BEFORE_RING = "web_killed_before_ring", "committed, no worker told"
     REDIS_RESTARTED = "redis_restarted", f"away for {REDIS_AWAY_SECONDS:g} s, its data lost"
+    PRIMARY_READ_ONLY = "primary_read_only", f"no writes for {PRIMARY_READ_ONLY_SECONDS:g} s"
     MEMCACHED_RESTARTED = "memcached_restarted", "all nodes, their data lost"
     MEMCACHED_CUT = "memcached_cut", "one node hangs, and is back with old data"
     SENDERS_SLOW = "senders_slow", f"{SLOW_SENDERS} bodies, a byte at a time"

@@ -18,6 +18,7 @@ BUDGET_RPS: Final = 40
 #: How long a worker stands still: past its lease.
 PAUSE_SECONDS: Final = LEASE_SECONDS + 1
 REDIS_AWAY_SECONDS: Final = 2
+PRIMARY_READ_ONLY_SECONDS: Final = 3
 NODE_AWAY_SECONDS: Final = 3
 #: More than all web processes have threads, for longer than a body may take to arrive.
 SLOW_SENDERS: Final = 40

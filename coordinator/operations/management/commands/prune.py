@@ -4,12 +4,13 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from coordinator.ledger.retention import prune
+from coordinator.operations import terminal
 
 
-class Command(BaseCommand):
+class Command(terminal.LedgerCommand):
     """Prunes the change log."""
 
     help = "Delete settled changes older than the retention time; the daily beat does the same."
