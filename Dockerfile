@@ -34,7 +34,8 @@ COPY manage.py celeryconfig.py ./
 COPY coordinator coordinator
 COPY workers workers
 # The development settings need no secret, and nothing of theirs stays behind.
-RUN DJANGO_STATIC_ROOT=/app/static /opt/venv/bin/python manage.py collectstatic --no-input --verbosity 0 \
+RUN DJANGO_SETTINGS_MODULE=coordinator.settings.development DJANGO_STATIC_ROOT=/app/static \
+    /opt/venv/bin/python manage.py collectstatic --no-input --verbosity 0 \
  && /opt/venv/bin/python -m compileall -q coordinator workers celeryconfig.py
 
 # -- what runs -------------------------------------------------------------------------------------
