@@ -4,6 +4,8 @@ import sys
 
 from django.conf import settings
 
+from coordinator.celery import schedule
+
 broker_url = settings.CELERY_BROKER_URL
 broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
 broker_connection_retry_on_startup = True
@@ -32,10 +34,7 @@ task_soft_time_limit = settings.CELERY_TASK_SOFT_TIME_LIMIT_SECONDS
 task_time_limit = settings.CELERY_TASK_TIME_LIMIT_SECONDS
 
 task_default_queue = "default"
-task_routes = {
-    "coordinator.settle*": {"queue": "settle"},
-    "coordinator.warm*": {"queue": "warm"},
-}
+task_routes = schedule.task_routes()
 
 enable_utc = True
 timezone = "UTC"

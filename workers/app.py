@@ -16,6 +16,6 @@ app.autodiscover_tasks(["workers"])
 
 @app.on_after_configure.connect
 def _schedule(sender: Celery, **_: object) -> None:
-    from coordinator.celery.beats import beats  # settings must be ready
+    from coordinator.celery.schedule import beat_schedule  # settings must be ready
 
-    sender.conf.beat_schedule = beats()
+    sender.conf.beat_schedule = beat_schedule()

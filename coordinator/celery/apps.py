@@ -13,6 +13,7 @@ class CeleryConfig(AppConfig):
     def ready(self) -> None:
         """Import what registers or connects itself."""
         from coordinator.celery import (
+            checks,  # noqa: F401  # registers at import
             host,
             lifecycle,  # noqa: F401  # connects at import
             receivers,  # noqa: F401  # connects at import

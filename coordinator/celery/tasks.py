@@ -8,10 +8,9 @@ from typing import Any
 
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from django.conf import settings
 
 from coordinator.celery import doorbell, host
-from coordinator.core import cache, resource, switches
+from coordinator.core import cache, conf, resource, switches
 from coordinator.core.resource import Resource
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.retention import prune as prune_log
@@ -25,31 +24,48 @@ from coordinator.warmer.reconcile import Reconciled
 
 logger = logging.getLogger(__name__)
 
+
+def task(name: str) -> Callable[[Callable[..., None]], Any]:
+    """Return ``shared_task`` with the options that all of ours have, whatever the host's app says.
+
+    No result: what came of a change stands in the change log. Acknowledged late: each is safe to
+    run twice, so another worker takes what one did not finish. JSON: whoever writes to the broker
+    can't run code in a worker.
+    """
+    return shared_task(
+        name=f"coordinator.{name}",
+        ignore_result=True,
+        acks_late=True,
+        reject_on_worker_lost=True,
+        serializer="json",
+    )
+
+
 _RING_AGAIN_WITHIN_SECONDS = 5.0
 _ROUND_SECONDS = 20.0
 
 
-def unless_paused(task: Callable[..., None]) -> Callable[..., None]:
+def unless_paused(run_it: Callable[..., None]) -> Callable[..., None]:
     """Skip a task while warming is paused: what it would do waits in the log or for its beat."""
 
-    @functools.wraps(task)
+    @functools.wraps(run_it)
     def run(*args: Any, **kwargs: Any) -> None:
         if not switches.warming_paused():
-            task(*args, **kwargs)
+            run_it(*args, **kwargs)
 
     return run
 
 
-def once_a_round(seconds_setting: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def once_a_round(setting: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Skip a beat's task if this round's has run: two beats running by mistake do no harm."""
 
-    def decorate(task: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(task)
+    def decorate(run_it: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(run_it)
         def run(*args: Any, **kwargs: Any) -> None:
             # A little less than the period: a beat that comes early by its jitter is not skipped.
-            period = getattr(settings, seconds_setting) * 0.8
-            if cache.is_first(f"beat.{task.__name__}", period, if_unreachable=True):
-                task(*args, **kwargs)
+            period = conf.seconds(setting) * 0.8
+            if cache.is_first(f"beat.{run_it.__name__}", period, if_unreachable=True):
+                run_it(*args, **kwargs)
 
         return run
 
@@ -78,7 +94,7 @@ def _go_on(kind: str, round_id: str, task: str, part: Callable[[], Following]) -
         host.task(task).apply_async(kwargs={**following, "round_id": mine})
 
 
-@shared_task(name="coordinator.settle")
+@task("settle")
 @unless_paused
 def settle() -> None:
     """Settle one page of the change log, and ring again at once if there is more."""
@@ -89,16 +105,16 @@ def settle() -> None:
         doorbell.ring_later(page.again_in_seconds)
 
 
-@shared_task(name="coordinator.warm_open")
+@task("warm_open")
 @unless_paused
-@once_a_round("COORDINATOR_WARM_OPEN_EVERY_SECONDS")
+@once_a_round("WARM_OPEN_EVERY")
 def warm_open() -> None:
     """Keep what is open warm."""
     for of in resource.registered():
         warm_on(of.name)
 
 
-@shared_task(name="coordinator.warm_on")
+@task("warm_on")
 @unless_paused
 def warm_on(name: str, after: str = "", round_id: str = "") -> None:
     """Keep what is open of one resource warm, and go on in another task when time is up.
@@ -113,14 +129,14 @@ def warm_on(name: str, after: str = "", round_id: str = "") -> None:
     _go_on(f"warm.{name}", round_id, "warm_on", part)
 
 
-@shared_task(name="coordinator.warm_due")
+@task("warm_due")
 @unless_paused
 def warm_due(name: str, identifier: str, loaded_at: float) -> None:
     """Refresh one entry that a reader found due."""
     keeping.refresh(name, identifier, loaded_at)
 
 
-@shared_task(name="coordinator.watch")
+@task("watch")
 @unless_paused
 def watch() -> None:
     """Notice a cache that has lost what it held, and have it refilled by one worker."""
@@ -132,7 +148,7 @@ def watch() -> None:
             host.task("warm_refill").apply_async(kwargs=kwargs)
 
 
-@shared_task(name="coordinator.warm_refill")
+@task("warm_refill")
 @unless_paused
 def warm_refill(name: str, before: str = "", round_id: str = "") -> None:
     """Refill the cache, newest first, and go on in another task when time is up."""
@@ -144,15 +160,15 @@ def warm_refill(name: str, before: str = "", round_id: str = "") -> None:
     _go_on(f"refill.{name}", round_id, "warm_refill", part)
 
 
-@shared_task(name="coordinator.reconcile")
-@once_a_round("COORDINATOR_RECONCILE_EVERY_SECONDS")
+@task("reconcile")
+@once_a_round("RECONCILE_EVERY")
 def reconcile() -> None:
     """Record what no webhook told; if upstream can't list it now, the next round does."""
     for of in resource.registered():
         reconcile_on(of.name)
 
 
-@shared_task(name="coordinator.reconcile_on")
+@task("reconcile_on")
 def reconcile_on(name: str, since: str = "", held_back: bool = False, round_id: str = "") -> None:
     """Reconcile one resource, and go on in another task when time is up.
 
@@ -192,26 +208,26 @@ def _reconciled(of: Resource, since: datetime, held_back: bool) -> Reconciled | 
         return None
 
 
-@shared_task(name="coordinator.verify")
-@once_a_round("COORDINATOR_VERIFY_EVERY_SECONDS")
+@task("verify")
+@once_a_round("VERIFY_EVERY")
 def verify() -> None:
     """Compare a sample of entries with ledger and upstream."""
     for of in resource.registered():
         for _ in verifying.verify(
             of.name,
-            settings.COORDINATOR_VERIFY_SAMPLE,
-            settings.COORDINATOR_VERIFY_GRACE_SECONDS,
+            int(conf.number("VERIFY_SAMPLE")),
+            conf.seconds("VERIFY_GRACE"),
         ):
             pass
 
 
-@shared_task(name="coordinator.prune")
+@task("prune")
 def prune() -> None:
     """Delete settled changes that are past their retention time."""
-    prune_log(settings.COORDINATOR_LOG_RETENTION_DAYS)
+    prune_log(int(conf.number("LOG_RETENTION_DAYS")))
 
 
-@shared_task(name="coordinator.publish_switches")
+@task("publish_switches")
 def publish_switches() -> None:
     """Carry the kill switches to the cache, in case it has lost them."""
     switching.publish()

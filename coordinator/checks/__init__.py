@@ -6,32 +6,44 @@ like ``coordinator.E001``, and a hint that says what to set. ``docs/settings.md`
 
 from collections.abc import Callable, Iterator
 
+from django.apps import apps
+from django.conf import settings
 from django.core import checks
 
-from coordinator.checks import access, limits, places, secrets, timing
+from coordinator.checks import access, adopting, limits, places, secrets, timing
 
-#: What looks at the settings, in the order of the ids.
-ALL: tuple[Callable[[], Iterator[checks.CheckMessage]], ...] = (
-    places.cache_shared_with_the_worker,
-    timing.pointer_within_entry,
+Check = Callable[[], Iterator[checks.CheckMessage]]
+
+#: What holds in every service, by the app that needs it.
+OF_APPS: dict[str, tuple[Check, ...]] = {
+    "coordinator.core": (
+        places.cache_backend,
+        adopting.request_tier_is_cleared,
+        timing.pointer_within_entry,
+        timing.absence_within_pointer,
+    ),
+    "coordinator.ledger": (places.serialised_writers,),
+    "coordinator.warmer": (timing.claim_outlives_lease, timing.verify_outlasts_lag),
+    "coordinator.celery": (places.cache_shared_with_the_worker,),
+}
+
+#: What this service's own settings have to hold to: those of ``coordinator.settings``.
+OF_THE_SERVICE: tuple[Check, ...] = (
     timing.suspension_outlives_transactions,
     timing.lease_outlives_load,
-    timing.claim_outlives_task,
+    timing.task_within_claim,
+    timing.soft_limit_comes_first,
     access.production_secrets,
     access.token_keys,
     timing.message_outlives_task,
     places.lists,
     places.production_servers,
-    places.cache_backend,
-    timing.absence_within_pointer,
     timing.upstream_parts_within_whole,
-    places.serialised_writers,
     places.misspelt_names,
-    timing.verify_outlasts_lag,
 )
 
 #: What only a deployment has to hold to: ``check --deploy``.
-OF_DEPLOYMENTS: tuple[Callable[[], Iterator[checks.CheckMessage]], ...] = (
+OF_DEPLOYMENTS: tuple[Check, ...] = (
     secrets.guessable_secrets,
     secrets.closed_metrics,
 )
@@ -39,12 +51,19 @@ OF_DEPLOYMENTS: tuple[Callable[[], Iterator[checks.CheckMessage]], ...] = (
 
 def check_settings(**_: object) -> list[checks.CheckMessage]:
     """Return what is wrong with the settings, an empty list if nothing is."""
-    return [message for look in ALL for message in look()]
+    wanted = [look for app, looks in OF_APPS.items() if apps.is_installed(app) for look in looks]
+    wanted += OF_THE_SERVICE if _is_the_service() else ()
+    return [message for look in wanted for message in look()]
 
 
 def check_deployment(**_: object) -> list[checks.CheckMessage]:
     """Return what is wrong with settings that were meant for a deployment."""
-    return [message for look in OF_DEPLOYMENTS for message in look()]
+    return [message for look in OF_DEPLOYMENTS for message in look()] if _is_the_service() else []
+
+
+def _is_the_service() -> bool:
+    """Return True where ``coordinator.settings`` is in force: a host names none of its settings."""
+    return hasattr(settings, "COORDINATOR_PRODUCTION")
 
 
 def register() -> None:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from django.conf import settings
 from django.core import checks
+from django.utils.module_loading import import_string
 
-from coordinator.settings.environment import env
+from coordinator.core import conf
 
 LOCAL_MEMORY = "coordinator.memcached.LocMemCache"
 MEMCACHED = "coordinator.memcached.PyMemcacheCache"
@@ -85,22 +86,22 @@ def production_servers() -> Iterator[checks.CheckMessage]:
 
 def cache_backend() -> Iterator[checks.CheckMessage]:
     """The pointer needs compare-and-set, and nothing in the cache may be a pickle."""
-    if _cache_backend() not in {LOCAL_MEMORY, MEMCACHED} or set(settings.CACHES) != {"default"}:
+    alias = conf.cache_alias()
+    if not _has_compare_and_set():
         yield checks.Error(
-            f"CACHES has {', '.join(settings.CACHES)}; default is {_cache_backend() or 'missing'}. "
-            "There is one cache, named default, and only our own two backends have compare-and-set "
-            "and keep no pickles.",
-            hint=f"Use {MEMCACHED} or {LOCAL_MEMORY}, under the name default.",
+            f"CACHES[{alias!r}] is {_cache_backend() or 'missing'}, and only our own two backends "
+            "have compare-and-set and keep no pickles.",
+            hint=f"Use {MEMCACHED} or {LOCAL_MEMORY} there, or name another alias in "
+            "COORDINATOR_CACHE: your other caches may be what they like.",
             id="coordinator.E011",
         )
     elif (
         _cache_backend() == LOCAL_MEMORY
-        and settings.CACHES["default"].get("OPTIONS", {}).get("MAX_ENTRIES", 300) < 1_000
+        and settings.CACHES[alias].get("OPTIONS", {}).get("MAX_ENTRIES", 300) < 1_000
     ):
         yield checks.Warning(
             "LocMemCache drops entries at random, without a word, once it holds MAX_ENTRIES.",
-            hint="Give it OPTIONS with a MAX_ENTRIES of three times the payments that are asked "
-            "for.",
+            hint="Give it OPTIONS with a MAX_ENTRIES of three times the things that are asked for.",
             id="coordinator.W003",
         )
 
@@ -121,7 +122,7 @@ def serialised_writers() -> Iterator[checks.CheckMessage]:
 
 def misspelt_names() -> Iterator[checks.CheckMessage]:
     """A setting under a name that nobody reads looks set and isn't."""
-    known = set(env.dump())
+    known = {name for name in dir(settings) if name.startswith("COORDINATOR_")}
     for name in sorted(os.environ):
         if not name.startswith("COORDINATOR_") or name.removesuffix("_FILE") in known:
             continue
@@ -136,11 +137,19 @@ def misspelt_names() -> Iterator[checks.CheckMessage]:
 
 
 def _cache_backend() -> str:
-    return str(settings.CACHES.get("default", {}).get("BACKEND", ""))
+    return str(settings.CACHES.get(conf.cache_alias(), {}).get("BACKEND", ""))
+
+
+def _has_compare_and_set() -> bool:
+    """Return True for our two backends, and for a host's own that extends one of them."""
+    try:
+        return hasattr(import_string(_cache_backend()), "compare_and_set")
+    except ImportError:
+        return False
 
 
 def _broker_is_in_process() -> bool:
-    return str(settings.CELERY_BROKER_URL).startswith("memory:")
+    return str(getattr(settings, "CELERY_BROKER_URL", "memory:")).startswith("memory:")
 
 
 def _without_password(url: str) -> str:

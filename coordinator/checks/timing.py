@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.core import checks
 
+from coordinator.core import conf
+
 
 def pointer_within_entry() -> Iterator[checks.CheckMessage]:
     """The pointer's timeout bounds staleness, so it must be the shorter one."""
-    pointer = settings.COORDINATOR_POINTER_TIMEOUT_SECONDS
-    shortest = settings.COORDINATOR_ENTRY_TIMEOUT_SECONDS * (1 - settings.COORDINATOR_ENTRY_JITTER)
+    pointer = conf.seconds("POINTER_TIMEOUT")
+    shortest = conf.seconds("ENTRY_TIMEOUT") * (1 - conf.number("ENTRY_JITTER"))
     if pointer >= shortest:
         yield checks.Error(
             f"A pointer lives for {pointer:g} s, an entry (after its jitter) for only "
@@ -22,7 +24,7 @@ def pointer_within_entry() -> Iterator[checks.CheckMessage]:
 
 def suspension_outlives_transactions() -> Iterator[checks.CheckMessage]:
     """A suspension that ends before its commit lets readers see what was before it."""
-    suspension = settings.COORDINATOR_SUSPENSION_TIMEOUT_SECONDS
+    suspension = conf.seconds("SUSPENSION_TIMEOUT")
     longest = _longest_commit_seconds()
     if longest is None:
         yield checks.Error(
@@ -46,7 +48,7 @@ def suspension_outlives_transactions() -> Iterator[checks.CheckMessage]:
 
 def lease_outlives_load() -> Iterator[checks.CheckMessage]:
     """A lease that ends during its holder's load lets a second one load the same."""
-    lease = settings.COORDINATOR_LEASE_TIMEOUT_SECONDS
+    lease = conf.seconds("LEASE_TIMEOUT")
     upstream = settings.COORDINATOR_UPSTREAM_TIMEOUT_SECONDS
     if lease <= upstream:
         yield checks.Error(
@@ -58,11 +60,10 @@ def lease_outlives_load() -> Iterator[checks.CheckMessage]:
         )
 
 
-def claim_outlives_task() -> Iterator[checks.CheckMessage]:
+def claim_outlives_lease() -> Iterator[checks.CheckMessage]:
     """A claim that ends while its worker still works gives the same changes to another one."""
-    claim = settings.COORDINATOR_CLAIM_SECONDS
-    lease = settings.COORDINATOR_LEASE_TIMEOUT_SECONDS
-    limit = settings.CELERY_TASK_TIME_LIMIT_SECONDS
+    claim = conf.seconds("CLAIM")
+    lease = conf.seconds("LEASE_TIMEOUT")
     if claim < lease:
         yield checks.Error(
             f"A claim ends after {claim:g} s, sooner than the lease ({lease:g} s) under which its "
@@ -70,6 +71,12 @@ def claim_outlives_task() -> Iterator[checks.CheckMessage]:
             hint="Make COORDINATOR_CLAIM_SECONDS at least COORDINATOR_LEASE_TIMEOUT_SECONDS.",
             id="coordinator.E005",
         )
+
+
+def task_within_claim() -> Iterator[checks.CheckMessage]:
+    """What a task has not settled when its claim ends, another worker takes too."""
+    claim = conf.seconds("CLAIM")
+    limit = settings.CELERY_TASK_TIME_LIMIT_SECONDS
     if claim < limit:
         yield checks.Warning(
             f"A claim ends after {claim:g} s, but a task may work for {limit:g} s: what it has not "
@@ -77,6 +84,11 @@ def claim_outlives_task() -> Iterator[checks.CheckMessage]:
             hint="Make COORDINATOR_CLAIM_SECONDS at least CELERY_TASK_TIME_LIMIT_SECONDS.",
             id="coordinator.W002",
         )
+
+
+def soft_limit_comes_first() -> Iterator[checks.CheckMessage]:
+    """A task that is asked to end after it was killed is never asked."""
+    limit = settings.CELERY_TASK_TIME_LIMIT_SECONDS
     soft = settings.CELERY_TASK_SOFT_TIME_LIMIT_SECONDS
     if soft >= limit:
         yield checks.Error(
@@ -107,8 +119,8 @@ def message_outlives_task() -> Iterator[checks.CheckMessage]:
 
 def absence_within_pointer() -> Iterator[checks.CheckMessage]:
     """A remembered absence hides a payment that has come, so it is bounded as the pointer is."""
-    absent = settings.COORDINATOR_ABSENT_TIMEOUT_SECONDS
-    pointer = settings.COORDINATOR_POINTER_TIMEOUT_SECONDS
+    absent = conf.seconds("ABSENT_TIMEOUT")
+    pointer = conf.seconds("POINTER_TIMEOUT")
     if absent > pointer:
         yield checks.Error(
             f"An absence is remembered for {absent:g} s, longer than a pointer ({pointer:g} s): "
@@ -121,8 +133,8 @@ def absence_within_pointer() -> Iterator[checks.CheckMessage]:
 
 def verify_outlasts_lag() -> Iterator[checks.CheckMessage]:
     """A round of verifying that looks sooner takes a lag for the truth."""
-    grace = settings.COORDINATOR_VERIFY_GRACE_SECONDS
-    lag = settings.COORDINATOR_LAG_SECONDS
+    grace = conf.seconds("VERIFY_GRACE")
+    lag = conf.seconds("LAG")
     if grace < lag:
         yield checks.Error(
             f"Payments are verified {grace:g} s after their last change, but upstream may lag "

@@ -1,6 +1,7 @@
 """The cache as a Django app."""
 
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 
 
 class CoreConfig(AppConfig):
@@ -9,3 +10,10 @@ class CoreConfig(AppConfig):
     name = "coordinator.core"
     label = "coordinator_core"
     verbose_name = "Cache"
+
+    def ready(self) -> None:
+        """Register the system checks, and import each installed app's ``resources`` module."""
+        from coordinator import checks
+
+        checks.register()
+        autodiscover_modules("resources")

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple, cast
 
 from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from edx_django_utils.cache import DEFAULT_REQUEST_CACHE, RequestCache, TieredCache
 from edx_django_utils.cache.utils import SHOULD_FORCE_CACHE_MISS_KEY
 
-from coordinator.core import events
+from coordinator.core import conf, events
 from coordinator.errors import CacheUnreachable
 
 
@@ -45,14 +46,22 @@ def _shared() -> Any:
     # that each time costs a tenth of a round trip.
     global _backend
     if _backend is None:
-        _backend = caches["default"]
+        backend = caches[conf.cache_alias()]
+        if not hasattr(backend, "compare_and_set"):
+            kind = f"{type(backend).__module__}.{type(backend).__qualname__}"
+            raise ImproperlyConfigured(
+                f"CACHES[{conf.cache_alias()!r}] is {kind}, which has no compare-and-set. Use "
+                "coordinator.memcached.PyMemcacheCache or coordinator.memcached.LocMemCache there, "
+                "or name another alias in COORDINATOR_CACHE."
+            )
+        _backend = backend
     return _backend
 
 
 @receiver(setting_changed, dispatch_uid="core.cache")
 def _forget_backend(setting: str, **_: object) -> None:
     global _backend
-    if setting == "CACHES":
+    if setting in {"CACHES", "COORDINATOR_CACHE"}:
         _backend = None
 
 
@@ -124,8 +133,10 @@ def remember(key: str, value: object) -> None:
 
 def forget(*keys: str) -> None:
     """Delete from both tiers, as far as the shared cache can be reached."""
+    # TieredCache would delete from Django's default cache, and this may be another one.
     for key in keys:
-        TieredCache.delete_all_tiers(key)
+        DEFAULT_REQUEST_CACHE.delete(key)
+        _shared().delete(key)
 
 
 def clear_request_tier() -> None:

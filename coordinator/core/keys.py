@@ -30,9 +30,13 @@ _IDENTIFIER = re.compile(IDENTIFIER_PATTERN)
 
 POINTER = "@current"
 LEASE = "@lease"
-# Of resources and states.
+# Of resources.
 NAME_PATTERN = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
 _NAME = re.compile(NAME_PATTERN)
+# Of states: as services write them, ("PAYMENT_DUE", "Payment Pending", "on-hold"). Words of letters
+# and digits with one separator between two, for the same reason as in identifiers.
+STATE_PATTERN = r"[A-Za-z][A-Za-z0-9]*(?:[ _-][A-Za-z0-9]+)*"
+_STATE = re.compile(STATE_PATTERN)
 # What is kept beside the entries of one thing: "@", which no state begins with, and what it is.
 _BESIDE = re.compile(r"@[a-z]+(?:\.[0-9.e+-]+)?")
 
@@ -49,7 +53,10 @@ class InvalidIdentifier(CoordinatorError, ValueError):
 
 
 class InvalidName(CoordinatorError, ValueError):
-    """A resource or state is lower case ASCII letters and digits, and single "_" between them."""
+    """A resource is lower case ASCII letters and digits, with single "_" between them.
+
+    A state is words of ASCII letters and digits, with one "_", "-" or blank between two.
+    """
 
     permanent = True
 
@@ -157,7 +164,7 @@ def _stored_key(resource: str, identifier: str, version: str, schema: int = 1) -
     check_identifier(identifier)
     if _NAME.fullmatch(resource) is None:
         raise InvalidName(resource)
-    if _NAME.fullmatch(version) is None and _BESIDE.fullmatch(version) is None:
+    if _STATE.fullmatch(version) is None and _BESIDE.fullmatch(version) is None:
         raise InvalidName(version)
     if schema == 1:
         # The first release's keys stay the plain ones that other code computes.

@@ -8,16 +8,21 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Protocol, overload
 
 from coordinator.core import keys
-from coordinator.core.keys import NAME_PATTERN, EntryKey
+from coordinator.core.keys import NAME_PATTERN, STATE_PATTERN, EntryKey
 from coordinator.errors import CoordinatorError
 
 _NAME = re.compile(NAME_PATTERN)
+_STATE = re.compile(STATE_PATTERN)
 
 
 class DuplicateResource(CoordinatorError):
-    """A resource of this name is registered already: two recipes for one key would fight."""
+    """A resource of this name is registered already: two recipes would fight over its entries.
+
+    Give one of them another name (``resource_name`` of its model), or register it once.
+    """
 
     permanent = True
 
@@ -29,7 +34,7 @@ class UnknownResource(CoordinatorError, LookupError):
 
 
 class InvalidResource(CoordinatorError, ValueError):
-    """Names of resources and states are lower case letters, digits and single "_"; schema >= 1."""
+    """This recipe can't name its entries."""
 
     permanent = True
 
@@ -99,6 +104,15 @@ LoadResult = Loaded | CoordinatorError
 LoadMany = Callable[[Mapping[str, Standing]], Mapping[str, LoadResult]]
 
 
+class Kept(Protocol):
+    """A model whose rows say which state each thing is in, as the ledger's do."""
+
+    @classmethod
+    def recipe(cls) -> Mapping[str, Any]:
+        """Return the fields of a Resource that the model knows."""
+        ...
+
+
 def _always() -> bool:
     return True
 
@@ -130,12 +144,35 @@ class Resource:
     list_changed: ListChanged | None = None
 
     def __post_init__(self) -> None:
-        if self.schema < 1 or not all(_NAME.fullmatch(n) for n in (self.name, *self.states)):
-            raise InvalidResource
-        if not self.states.issuperset(self.likely_states):
-            raise InvalidResource
+        if _NAME.fullmatch(self.name) is None:
+            raise InvalidResource(
+                f'the name {self.name!r} is not lower case letters, digits and single "_"'
+            )
+        for state in self.states:
+            if _STATE.fullmatch(state) is None:
+                raise InvalidResource(
+                    f"the state {state!r} of {self.name} is not words of ASCII letters and digits "
+                    'with one "_", "-" or blank between two'
+                )
+        if type(self.schema) is not int or self.schema < 1:
+            raise InvalidResource(f"the schema {self.schema!r} of {self.name} is no number above 0")
+        if unknown := set(self.likely_states) - self.states:
+            raise InvalidResource(
+                f"{sorted(unknown)} are likely states of {self.name}, but no states"
+            )
         if self.upcoming is not None and self.upcoming.schema <= self.schema:
             raise InvalidResource("an upcoming recipe has a higher schema")
+
+    @classmethod
+    def of(
+        cls, model: type[Kept], *, load: Callable[[str, Standing], Loaded], **others: Any
+    ) -> "Resource":
+        """Return the recipe for the things that `model` keeps: what it knows, and `load`.
+
+        The model fills ``name``, ``states``, ``standings``, ``may_seed`` and ``likely_states``;
+        `others` are further fields, or other values for those.
+        """
+        return cls(**{**model.recipe(), "load": load, **others})
 
     def standing(self, identifier: str) -> Standing | None:
         """Return what the ledger says of one, or None if it does not know it."""
@@ -149,12 +186,35 @@ class Resource:
 _registry: dict[str, Resource] = {}
 
 
-def register(resource: Resource) -> Resource:
-    """Make `resource` known by its name; raise DuplicateResource if the name is taken."""
-    if resource.name in _registry:
-        raise DuplicateResource(resource.name)
-    _registry[resource.name] = resource
-    return resource
+Load = Callable[[str, Standing], Loaded]
+
+
+@overload
+def register(resource: Resource) -> Resource: ...
+
+
+@overload
+def register(resource: type[Kept], **others: Any) -> Callable[[Load], Resource]: ...
+
+
+def register(
+    resource: Resource | type[Kept], **others: Any
+) -> Resource | Callable[[Load], Resource]:
+    """Make a resource known by its name, and return it; raise DuplicateResource if it is taken.
+
+    Call it with a Resource; or decorate the function that loads what a model keeps, which makes a
+    Resource of it: ``@register(Order)``, with further fields as keywords.
+    """
+    if isinstance(resource, Resource):
+        if resource.name in _registry:
+            raise DuplicateResource(resource.name)
+        _registry[resource.name] = resource
+        return resource
+
+    def decorate(load: Load) -> Resource:
+        return register(Resource.of(resource, load=load, **others))
+
+    return decorate
 
 
 def unregister(name: str) -> None:

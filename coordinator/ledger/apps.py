@@ -8,8 +8,9 @@ class LedgerConfig(AppConfig):
 
     name = "coordinator.ledger"
     label = "coordinator_ledger"
+    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Ledger"
 
     def ready(self) -> None:
-        """Let queries ask with ``__among``."""
-        from coordinator.ledger import lookups  # noqa: F401  # registers itself
+        """Let queries ask with ``__among``, and check the models."""
+        from coordinator.ledger import checks, lookups  # noqa: F401  # they register themselves

@@ -1,7 +1,7 @@
 """The ledger's rows: which state each thing is in, and the append-only log of how it got there."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.apps import apps
 from django.core.serializers.json import DjangoJSONEncoder
@@ -84,8 +84,24 @@ class Ledgered(models.Model):
         raise NotImplementedError(f"{type(self).__name__} must say how its subjects' words combine")
 
     def derive_state(self) -> str:
-        """Return the state that the columns add up to."""
-        raise NotImplementedError(f"{type(self).__name__} must say how its state is derived")
+        """Return the state that the columns add up to.
+
+        As it stands, for content that names the state itself: ``content={"state": "paid"}``.
+        """
+        return self.state
+
+    @classmethod
+    def recipe(cls) -> Mapping[str, Any]:
+        """Return the fields of a Resource that this model knows: see ``Resource.of``."""
+        from coordinator.ledger.queries import may_seed, standings_of  # they need this class
+
+        return {
+            "name": cls.resource_name,
+            "states": cls.state_table.names,
+            "standings": standings_of(cls),
+            "may_seed": may_seed,
+            "likely_states": cls.state_table.open_names[:1],
+        }
 
     def standing(self) -> Standing:
         """Return what the core needs to know of this row."""

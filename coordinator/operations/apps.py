@@ -2,20 +2,18 @@
 
 from django.apps import AppConfig
 
-from coordinator import checks
-
 
 class OperationsConfig(AppConfig):
-    """Registers the checks of the settings, and what operators look at."""
+    """Starts what operators look at."""
 
     name = "coordinator.operations"
     label = "coordinator_operations"
+    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Operations"
 
     def ready(self) -> None:
-        """Have every command begin with a look at the settings, and count from the beginning."""
+        """Count from the beginning."""
         # Here, for it needs the models.
         from coordinator.operations.metrics import feeding
 
-        checks.register()
         feeding.start()

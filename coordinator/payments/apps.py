@@ -8,6 +8,7 @@ class PaymentsConfig(AppConfig):
 
     name = "coordinator.payments"
     label = "coordinator_payments"
+    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Payments"
 
     def ready(self) -> None:

@@ -19,7 +19,6 @@ from coordinator.core.resource import (
     register,
 )
 from coordinator.errors import CoordinatorError
-from coordinator.ledger.queries import may_seed, standings_of
 from coordinator.ledger.recording import Recorded, Recording
 from coordinator.payments import payload, providers, states
 from coordinator.payments.models import Payment
@@ -99,13 +98,10 @@ def register_payments() -> Resource:
     """Make payments known to the core; in bulk only where the provider reads in bulk."""
     fetch_many = providers.current().fetch_many
     return register(
-        Resource(
-            name=NAME,
-            states=frozenset(states.TABLE.names),
-            standings=standings_of(Payment),
+        Resource.of(
+            Payment,
             load=load,
             load_many=None if fetch_many is None else in_bulk(fetch_many),
-            may_seed=may_seed,
             likely_states=states.LIKELY_STATES,
             schema=payload.SCHEMA,
             list_changed=list_changed,

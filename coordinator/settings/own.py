@@ -21,6 +21,7 @@ COORDINATOR_PRODUCTION = False
 # --- The cache ----------------------------------------------------------------------------------
 
 COORDINATOR_CACHE_PREFIX = env.str("COORDINATOR_CACHE_PREFIX", "coordinator")
+COORDINATOR_CACHE = env.str("COORDINATOR_CACHE", "default")
 COORDINATOR_ENTRY_TIMEOUT_SECONDS = seconds("COORDINATOR_ENTRY_TIMEOUT_SECONDS", 1800)
 COORDINATOR_ENTRY_JITTER = env.float("COORDINATOR_ENTRY_JITTER", 0.1, validate=FRACTION)
 COORDINATOR_REFRESH_AFTER = env.float("COORDINATOR_REFRESH_AFTER", 0.8, validate=FRACTION)

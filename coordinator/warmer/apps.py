@@ -8,4 +8,5 @@ class WarmerConfig(AppConfig):
 
     name = "coordinator.warmer"
     label = "coordinator_warmer"
+    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Warmer"

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.utils import timezone
 
 from coordinator.core import clock, conf, resource
@@ -102,7 +101,7 @@ def _fresh_since() -> datetime:
 
 def _outlives_the_round(entry: CacheEntry) -> bool:
     # One round may be late by as much as it takes: two periods is what makes "before" hold.
-    margin = 2 * settings.COORDINATOR_WARM_OPEN_EVERY_SECONDS
+    margin = 2 * conf.seconds("WARM_OPEN_EVERY")
     return entry.expires_at > clock.current().now() + margin
 
 

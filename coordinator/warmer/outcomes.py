@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from django.conf import settings
 from django.utils import timezone
 
 from coordinator.core import conf
@@ -46,7 +45,7 @@ class AheadOfItsRow(CoordinatorError):
 
 def kills_workers(change: Change) -> bool:
     """Return True if so many workers died over it that no other one is to try."""
-    return interruptions(change) >= int(settings.COORDINATOR_SETTLE_INTERRUPTIONS)
+    return interruptions(change) >= int(conf.number("SETTLE_INTERRUPTIONS"))
 
 
 def interruptions(change: Change) -> int:
@@ -166,7 +165,7 @@ def _of_failure(change: Change, error: CoordinatorError | None) -> Ending:
         return _abandoned(change, reason)
     attempts = change.attempts + 1
     burn = error is None or error.burns_attempt
-    if burn and attempts >= settings.COORDINATOR_SETTLE_ATTEMPTS:
+    if burn and attempts >= conf.number("SETTLE_ATTEMPTS"):
         return _abandoned(change, f"{reason}, after {attempts} attempts")
     pause = _backoff(attempts)
     if error is not None and error.retry_after_seconds is not None:
@@ -200,7 +199,7 @@ def _of_contradiction(change: Change, standing: Standing, warmed: Warmed) -> End
     is asked again, and believed once it says so of a moment that no lag reaches back to.
     """
     asked_after = _asked_after(change, warmed)
-    lag_seconds = settings.COORDINATOR_LAG_SECONDS
+    lag_seconds = conf.seconds("LAG")
     if asked_after < lag_seconds:
         # As long as it has lasted: a short lag is seen to end soon, a long one costs few loads.
         pause = max(_FIRST_BACKOFF_SECONDS, asked_after) * (0.5 + random.random() / 2)
@@ -220,9 +219,7 @@ def _of_contradiction(change: Change, standing: Standing, warmed: Warmed) -> End
     )
     # Ordinary (an order that could not be told, an event that has not come yet), unless it stood
     # for so long that a round of verifying would have reported it.
-    stood = warmed.outcome is WarmOutcome.LAGGED and (
-        asked_after >= settings.COORDINATOR_VERIFY_GRACE_SECONDS
-    )
+    stood = warmed.outcome is WarmOutcome.LAGGED and (asked_after >= conf.seconds("VERIFY_GRACE"))
     logger.log(
         logging.WARNING if stood else logging.INFO,
         "change.observed",

@@ -13,10 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from django.conf import settings
-
 from coordinator import correlation
-from coordinator.core import clock, load, resource
+from coordinator.core import clock, conf, load, resource
 from coordinator.core.entry import CacheEntry
 from coordinator.core.fill import Fresh, Warmed
 from coordinator.core.resource import Resource, Standing
@@ -90,16 +88,16 @@ def _settle_page(
     closed = pace.closed(names)
     if names and len(closed) == len(names):
         return Page(0, full=False, again_in_seconds=min(closed.values()))
-    limit = int(settings.COORDINATOR_SETTLE_PAGE)
+    limit = int(conf.number("SETTLE_PAGE"))
     asked = pace.page(limit)
-    claimed = queue.claim(asked, settings.COORDINATOR_CLAIM_SECONDS, apart_from=closed)
+    claimed = queue.claim(asked, conf.seconds("CLAIM"), apart_from=closed)
     page = Page(len(claimed), full=len(claimed) == asked, again_in_seconds=_soonest(closed))
     when_full = when_full if page.full else None
     if when_full is not None and not pace.is_short():
         when_full()
         when_full = None
     began = clock.current().monotonic()
-    until = began + settings.COORDINATOR_CLAIM_SECONDS / 2
+    until = began + conf.seconds("CLAIM") / 2
     suspects = [change for change in claimed if _is_suspect(change)]
     _settle_and_conclude(
         _from_both_ends([change for change in claimed if not _is_suspect(change)]),

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from django.core import checks as django_checks
+from edx_django_utils.cache.middleware import RequestCacheMiddleware
 from pytest_django import Settings
 
 from coordinator import checks
+from coordinator.memcached import PyMemcacheCache
 from coordinator.settings import base, caches
 
 TOP = Path(__file__).resolve().parents[2]
@@ -30,6 +32,14 @@ PRODUCTION = {
     "CELERY_BROKER_URL": "redis://broker/0",
 }
 RSA = '{"keys": [{"kty": "RSA", "n": "AQ", "e": "AQAB"}]}'
+
+
+class OwnCache(PyMemcacheCache):
+    """A host's own, with what it likes to add."""
+
+
+class OwnMiddleware(RequestCacheMiddleware):
+    """A host's own, with what it likes to add."""
 
 
 def ids() -> list[str | None]:
@@ -164,9 +174,9 @@ WRONG: dict[str, tuple[str, dict[str, Any]]] = {
         "coordinator.E011",
         {"CACHES": {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}},
     ),
-    "a second cache": (
+    "an alias that is no cache": (
         "coordinator.E011",
-        {"CACHES": MEMCACHED | {"sessions": MEMCACHED["default"]}},
+        {"COORDINATOR_CACHE": "payments"},
     ),
     "an absence that outlives the pointer": (
         "coordinator.E012",
@@ -188,6 +198,10 @@ WRONG: dict[str, tuple[str, dict[str, Any]]] = {
         "coordinator.E016",
         {"COORDINATOR_VERIFY_GRACE_SECONDS": 29, "COORDINATOR_LAG_SECONDS": 30},
     ),
+    "no middleware that clears the request tier": (
+        "coordinator.E018",
+        {"MIDDLEWARE": ["django.middleware.common.CommonMiddleware", "no.such.middleware"]},
+    ),
     "a claim shorter than its task": ("coordinator.W002", {"COORDINATOR_CLAIM_SECONDS": 54}),
     "a local cache of the usual size": (
         "coordinator.W003",
@@ -207,6 +221,19 @@ def test_what_is_wrong_is_found_alone_and_explained(
 
 
 RIGHT: dict[str, dict[str, Any]] = {
+    "a cache of the host's beside ours": {
+        "CACHES": {
+            "default": {"BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache"},
+            "ours": {**MEMCACHED["default"]},
+        },
+        "COORDINATOR_CACHE": "ours",
+    },
+    "a backend that extends one of ours": {
+        "CACHES": {"default": {"BACKEND": f"{__name__}.OwnCache"}},
+    },
+    "a middleware that extends the one of the request tier": {
+        "MIDDLEWARE": [f"{__name__}.OwnMiddleware"],
+    },
     "a shared cache with a worker in another process": {
         "CELERY_BROKER_URL": "redis://broker/0",
         "CACHES": MEMCACHED,
@@ -279,7 +306,7 @@ def test_a_name_that_is_nearly_a_setting_is_pointed_out(monkeypatch: pytest.Monk
 def test_the_documentation_lists_every_id() -> None:
     given = {
         found
-        for path in (TOP / "coordinator" / "checks").glob("*.py")
+        for path in (TOP / "coordinator").rglob("*.py")
         for found in re.findall(r'id="(coordinator\.[EW]\d{3})"', path.read_text())
     }
     listed = re.findall(
@@ -291,5 +318,7 @@ def test_the_documentation_lists_every_id() -> None:
     assert sorted(given) == sorted(listed)
     # tests/unit/test_secrets.py has those of `check --deploy`.
     of_deployments = {"coordinator.E017", "coordinator.W004"}
+    # tests/integration/test_adopting.py has those of models, databases and Celery apps.
+    of_hosts = {"coordinator.E019", "coordinator.E020", "coordinator.W005", "coordinator.W006"}
     told = {expected for expected, _ in WRONG.values()} | {"coordinator.W001"}
-    assert given == told | of_deployments
+    assert given == told | of_deployments | of_hosts

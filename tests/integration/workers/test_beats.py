@@ -9,8 +9,7 @@ from celery.beat import ScheduleEntry
 from celery.signals import before_task_publish
 from pytest_django import Settings
 
-from coordinator.celery import beats as schedule
-from coordinator.celery import tasks
+from coordinator.celery import schedule, tasks
 from coordinator.core import cache
 from coordinator.core.find import find_entries
 from coordinator.core.resource import Resource
@@ -63,10 +62,10 @@ def test_a_beat_that_was_off_for_a_day_sends_each_task_once(
         pass
 
     assert sorted(name for name, _ in published) == sorted(
-        beat["task"] for beat in schedule.beats().values()
+        beat["task"] for beat in schedule.beat_schedule().values()
     )
     queues = ("settle", "warm", "default")
-    assert sum(messages.waiting(queue) for queue in queues) == len(schedule.beats())
+    assert sum(messages.waiting(queue) for queue in queues) == len(schedule.beat_schedule())
 
 
 def test_what_a_beat_sends_is_worth_nothing_once_the_next_one_is_due(
@@ -75,7 +74,7 @@ def test_what_a_beat_sends_is_worth_nothing_once_the_next_one_is_due(
     # So a day in which no worker ran leaves one round of each to do, and not a day's.
     beat = BeatingInMemory(app)
     now = app.now()
-    periods = {entry["task"]: entry["schedule"] for entry in schedule.beats().values()}
+    periods = {entry["task"]: entry["schedule"] for entry in schedule.beat_schedule().values()}
     for entry in beat.schedule.values():
         beat.apply_async(entry)
     assert len(published) == len(periods)

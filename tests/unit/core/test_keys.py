@@ -12,8 +12,9 @@ IDENTIFIERS = st.from_regex(keys.IDENTIFIER_PATTERN, fullmatch=True).filter(
     lambda text: len(text) <= keys.IDENTIFIER_MAX_LENGTH
 )
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,3}(_[a-z0-9]{1,3}){0,2}", fullmatch=True)
+STATES = st.from_regex(r"[a-zA-Z][a-zA-Z0-9]{0,3}([ _-][a-zA-Z0-9]{1,3}){0,2}", fullmatch=True)
 KEYS = st.builds(
-    EntryKey, resource=NAMES, identifier=IDENTIFIERS, state=NAMES, schema=st.integers(1, 3)
+    EntryKey, resource=NAMES, identifier=IDENTIFIERS, state=STATES, schema=st.integers(1, 3)
 )
 
 
@@ -109,11 +110,22 @@ def test_any_string_is_an_identifier_with_keys_of_its_own_or_refused_everywhere(
         assert len(stored) == 5
 
 
-@pytest.mark.parametrize("name", ["", "Paid", "a:b", "a__b", "_a", "a_", "@a:b", "paid\n", "é"])
+@pytest.mark.parametrize(
+    "name", ["", "a  b", "a- b", " a", "1a", "a:b", "a__b", "_a", "a_", "@a:b", "paid\n", "é"]
+)
 def test_a_state_or_resource_that_could_name_another_key_is_refused(name: str) -> None:
     for key in (EntryKey("payment", "EDX-1001", name), EntryKey(name, "EDX-1001", "paid")):
         with pytest.raises(InvalidName):
             _ = key.cache_key
+
+
+@pytest.mark.parametrize("state", ["PAYMENT_DUE", "Payment Pending", "on-hold", "Shipped"])
+def test_states_are_named_as_services_name_them(state: str) -> None:
+    key = EntryKey("order", "EDX-1001", state)
+    assert key.name == f"order.EDX-1001.{state}"
+    assert (
+        key.cache_key != EntryKey("order", "EDX-1001", state.lower()).cache_key or state.islower()
+    )
 
 
 @given(KEYS, KEYS)

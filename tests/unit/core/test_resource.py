@@ -1,6 +1,7 @@
 """What is cached is declared once, and under a name that nobody else has."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from coordinator.core.resource import (
     DuplicateResource,
     InvalidResource,
     Loaded,
+    Resource,
     Standing,
     UnknownResource,
 )
@@ -47,20 +49,57 @@ def test_what_is_registered_is_listed_by_name(things: Things) -> None:
 
 @pytest.mark.parametrize("name", ["", "Payment", "pay ment", "a__b", "_a", "a_", "1a", "a.b", "@a"])
 def test_a_name_that_can_be_no_key_is_refused(things: Things, name: str) -> None:
-    with pytest.raises(InvalidResource):
+    with pytest.raises(InvalidResource, match="lower case letters"):
         replace(things.resource, name=name)
-    with pytest.raises(InvalidResource):
-        replace(things.resource, states=frozenset({"paid", name}))
 
 
-def test_schemas_count_from_one(things: Things) -> None:
-    with pytest.raises(InvalidResource):
-        replace(things.resource, schema=0)
+@pytest.mark.parametrize("state", ["", "a__b", "_a", "a_", "a  b", "1a", "a.b", "@a", "a:b", "ü"])
+def test_a_state_that_can_be_no_key_is_refused_with_its_name(things: Things, state: str) -> None:
+    with pytest.raises(InvalidResource, match=f"the state {state!r} of thing"):
+        replace(things.resource, states=frozenset({"paid", state}))
+
+
+@pytest.mark.parametrize("schema", [0, True, 2.0, "2"])
+def test_schemas_are_numbers_that_count_from_one(things: Things, schema: Any) -> None:
+    with pytest.raises(InvalidResource, match="schema"):
+        replace(things.resource, schema=schema)
 
 
 def test_a_likely_state_is_one_of_the_states(things: Things) -> None:
-    with pytest.raises(InvalidResource):
+    with pytest.raises(InvalidResource, match="shipped"):
         replace(things.resource, likely_states=("shipped",))
+
+
+class Kept:
+    """What a Resource takes from a model, without a database."""
+
+    @classmethod
+    def recipe(cls) -> dict[str, Any]:
+        return {
+            "name": "kept",
+            "states": frozenset({"open"}),
+            "standings": lambda names: {name: Standing("open", 1, "42", "u") for name in names},
+            "may_seed": lambda: False,
+        }
+
+
+def load(identifier: str, standing: Standing) -> Loaded:
+    return Loaded(b"{}", standing.state, standing.owner)
+
+
+def test_a_model_fills_what_it_knows_and_the_rest_is_said() -> None:
+    made = Resource.of(Kept, load=load, schema=3, likely_states=("open",))
+    assert (made.name, made.states, made.load) == ("kept", frozenset({"open"}), load)
+    assert (made.schema, made.likely_states, made.may_seed()) == (3, ("open",), False)
+    assert made.standing("K-1") == Standing("open", 1, "42", "u")
+
+
+def test_register_decorates_a_load_and_makes_a_resource_of_it(things: Things) -> None:
+    kept = resource.register(Kept, schema=2)(load)
+    assert resource.get("kept") is kept
+    assert (kept.load, kept.schema) == (load, 2)
+    with pytest.raises(DuplicateResource, match="kept"):
+        resource.register(Kept)(load)
 
 
 def test_one_standing_is_asked_for_like_many(things: Things) -> None:

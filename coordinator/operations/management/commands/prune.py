@@ -3,9 +3,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError
 
+from coordinator.core import conf
 from coordinator.ledger.retention import prune
 from coordinator.operations import terminal
 
@@ -23,7 +23,7 @@ class Command(terminal.LedgerCommand):
 
     def handle(self, *args: Any, days: float | None, **options: Any) -> None:
         """Prune, and say how many went."""
-        kept = settings.COORDINATOR_LOG_RETENTION_DAYS if days is None else days
+        kept = conf.number("LOG_RETENTION_DAYS") if days is None else days
         if kept <= 0:
             raise CommandError("--days must be more than 0")
         self.stdout.write(f"{prune(kept)} settled changes older than {kept:g} days deleted.")

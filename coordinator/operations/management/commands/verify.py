@@ -4,10 +4,10 @@ from argparse import ArgumentParser
 from collections import Counter
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError
 from rich.progress import track
 
+from coordinator.core import conf
 from coordinator.operations import terminal
 from coordinator.warmer.verify import Verified, verify
 
@@ -24,7 +24,7 @@ class Command(terminal.CacheCommand):
         parser.add_argument(
             "--grace",
             type=float,
-            default=settings.COORDINATOR_VERIFY_GRACE_SECONDS,
+            default=conf.seconds("VERIFY_GRACE"),
             help="only what has been at rest for so many seconds (default %(default)s)",
         )
         parser.add_argument("--json", action="store_true", help="one JSON object, last line")

@@ -1,0 +1,1 @@
+"""Orders: the shop knows their states, the fulfilment service their details."""
