@@ -60,6 +60,8 @@ class Budget:
         self._clock = clock
         self._own = OwnPermits(clock)
         self._freed = Condition()
+        # How many threads wait for their turn. Written under the condition's lock.
+        self._waiting = 0
         self._shared: SharedPermits | None = None
         if url != MEMORY_URL:
             settle = DOWN_SECONDS + 2 * store_timeout_seconds + WINDOW_SECONDS
@@ -74,7 +76,8 @@ class Budget:
     def permit(self, cause: str, deadline: Deadline) -> Iterator[None]:
         """Hold a permit within the block, which has to end by `deadline`.
 
-        For a user it is worth waiting COORDINATOR_UPSTREAM_BUDGET_WAIT_SECONDS. Raise
+        For a user it is worth waiting COORDINATOR_UPSTREAM_BUDGET_WAIT_SECONDS, as long as no more
+        than COORDINATOR_UPSTREAM_BUDGET_WAITING threads of this process do. Raise
         UpstreamBudgetSpent if there is none, UpstreamRateLimited while upstream has asked for
         silence; both say when to try again.
         """
@@ -113,18 +116,28 @@ class Budget:
         patience = settings.wait_seconds if causes.somebody_waits(cause) else 0.0
         give_up_at = began + min(patience, deadline.remaining())
         waited = False
-        while True:
-            verdict = self._take(holder, cause, deadline, settings)
-            now = self._clock()
-            if verdict.outcome is PermitOutcome.GRANTED:
-                break
-            left = give_up_at - now
-            paused = verdict.outcome is PermitOutcome.PAUSED
-            if left <= 0 or (paused and verdict.wait_seconds > left):
-                break
-            waited = True
-            with self._freed:
-                self._freed.wait(min(left, _pause_before_looking(verdict)))
+        try:
+            while True:
+                verdict = self._take(holder, cause, deadline, settings)
+                now = self._clock()
+                if verdict.outcome is PermitOutcome.GRANTED:
+                    break
+                left = give_up_at - now
+                paused = verdict.outcome is PermitOutcome.PAUSED
+                if left <= 0 or (paused and verdict.wait_seconds > left):
+                    break
+                with self._freed:
+                    # Each thread that waits here answers no warm read meanwhile.
+                    if not waited and self._waiting >= settings.waiting:
+                        break
+                    if not waited:
+                        waited = True
+                        self._waiting += 1
+                    self._freed.wait(min(left, _pause_before_looking(verdict)))
+        finally:
+            if waited:
+                with self._freed:
+                    self._waiting -= 1
         granted = verdict.outcome is PermitOutcome.GRANTED
         if waited or not granted:
             events.emit(events.BudgetWaited(cause, self._upstream, now - began, granted))

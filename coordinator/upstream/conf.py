@@ -36,6 +36,7 @@ class BudgetSettings:
     concurrent: int
     shares: Mapping[str, float]
     wait_seconds: float
+    waiting: int
     url: str
     timeout_seconds: float
     processes: int
@@ -70,6 +71,7 @@ def budget() -> BudgetSettings:
         concurrent=int(_number("COORDINATOR_UPSTREAM_BUDGET_CONCURRENT", 0)),
         shares={**DEFAULT_SHARES, **named},
         wait_seconds=_number("COORDINATOR_UPSTREAM_BUDGET_WAIT_SECONDS", 2),
+        waiting=int(_number("COORDINATOR_UPSTREAM_BUDGET_WAITING", 4)),
         url=url,
         timeout_seconds=_number("COORDINATOR_BUDGET_TIMEOUT_SECONDS", 0.25),
         processes=int(_number("COORDINATOR_BUDGET_PROCESSES", 8)),

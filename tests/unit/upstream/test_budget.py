@@ -22,6 +22,7 @@ def limits(settings: Settings) -> Settings:
     settings.COORDINATOR_UPSTREAM_BUDGET_RPS = 10
     settings.COORDINATOR_UPSTREAM_BUDGET_CONCURRENT = 0
     settings.COORDINATOR_UPSTREAM_BUDGET_WAIT_SECONDS = 5
+    settings.COORDINATOR_UPSTREAM_BUDGET_WAITING = 100
     return settings
 
 
@@ -53,6 +54,29 @@ def test_a_user_waits_for_the_next_permit() -> None:
     began = time.monotonic()
     spend(1)
     assert time.monotonic() - began >= 0.5
+
+
+def test_only_so_many_threads_wait_and_the_next_one_is_refused_at_once(limits: Settings) -> None:
+    limits.COORDINATOR_UPSTREAM_BUDGET_WAITING = 2
+    limits.COORDINATOR_UPSTREAM_BUDGET_WAIT_SECONDS = 60
+    limits.COORDINATOR_UPSTREAM_BUDGET_RPS = 0
+    limits.COORDINATOR_UPSTREAM_BUDGET_CONCURRENT = 1
+    shared = budget.of(HOST)
+    with ThreadPoolExecutor(2) as pool, ExitStack() as stack:
+        held = stack.enter_context(ExitStack())
+        held.enter_context(shared.permit("read", Deadline(60)))
+        waiting = [pool.submit(spend, 1) for _ in range(2)]
+        while shared._waiting < 2:
+            pass
+        for _ in range(3):
+            with pytest.raises(UpstreamBudgetSpent) as caught:
+                spend(1)
+            assert caught.value.retry_after_seconds is not None
+        assert shared._waiting == 2, "those who wait go on waiting"
+        held.close()
+        for one in waiting:
+            one.result()
+    assert shared._waiting == 0
 
 
 def test_a_user_does_not_wait_longer_than_briefly(limits: Settings) -> None:

@@ -12,6 +12,7 @@ SETTINGS = BudgetSettings(
     concurrent=20,
     shares=DEFAULT_SHARES,
     wait_seconds=2,
+    waiting=4,
     url="memory://",
     timeout_seconds=0.25,
     processes=8,
