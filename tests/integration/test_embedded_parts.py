@@ -183,7 +183,7 @@ def test_beat_rings_the_settling_task_and_leaves_no_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(app.conf.beat_schedule["settle"], "schedule", 0.05)
+    monkeypatch.setitem(app.conf.beat_schedule["coordinator-settle"], "schedule", 0.05)
     settled = threading.Event()
     settle = app.tasks["coordinator.settle"]
 
