@@ -96,7 +96,7 @@ def test_hits_keep_their_latency_while_cold_readers_wait_for_a_spent_budget(
 ) -> None:
     pool = urllib3.PoolManager(maxsize=COLD + 1)
     assert ask(pool, web, "EDX-WARM").status == 200, "loaded by its first reader"
-    quiet = [seconds_of_a_hit(pool, web) for _ in range(50)]
+    quiet = [seconds_of_a_hit(pool, web) for _ in range(100)]
     with ThreadPoolExecutor(COLD) as readers:
         cold = [readers.submit(ask, pool, web, number) for number in NUMBERS[1:]]
         hits = []
@@ -109,4 +109,6 @@ def test_hits_keep_their_latency_while_cold_readers_wait_for_a_spent_budget(
     assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
     behind_a_cold_one = [seconds for seconds in hits if seconds > WAIT_SECONDS / 2]
     assert behind_a_cold_one == [], "none had to wait for the thread of a reader that waits"
-    assert median(hits) <= 2 * median(quiet)
+    # Before and after: other work on the machine comes and goes.
+    quiet_again = [seconds_of_a_hit(pool, web) for _ in range(len(quiet))]
+    assert median(hits) <= 2 * max(median(quiet), median(quiet_again))
