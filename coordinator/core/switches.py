@@ -9,9 +9,8 @@ published: the settings ``COORDINATOR_WARMING`` and ``COORDINATOR_READS`` hold.
 from dataclasses import dataclass
 
 import msgspec
-from django.conf import settings
 
-from coordinator.core import cache, clock
+from coordinator.core import cache, clock, conf
 
 _KEY = "switches"
 _TIMEOUT_SECONDS = 600
@@ -80,8 +79,8 @@ def forget() -> None:
 def from_settings() -> Switches:
     """Return what holds where nothing was published."""
     return Switches(
-        warming=getattr(settings, "COORDINATOR_WARMING", "on"),
-        reads=getattr(settings, "COORDINATOR_READS", "cache"),
+        warming=conf.text("WARMING"),
+        reads=conf.text("READS"),
     )
 
 

@@ -1,10 +1,12 @@
-"""What Django's OPTIONS may say about memcached servers, and what holds where they say nothing."""
+"""Reads what Django's OPTIONS say about memcached servers, and fills in the defaults."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+
+from coordinator.defaults import DEFAULTS
 
 _TAKEN = frozenset({"connect_timeout", "timeout", "retry_timeout", "dead_timeout"})
 # What pymemcache calls these, and what they always are here.
@@ -51,17 +53,20 @@ def limits(options: Mapping[str, Any], servers: int) -> Limits:
     if servers == 1:
         rest = _seconds(options, "retry_timeout", 1.0)
     else:
-        pointer_timeout = getattr(settings, "COORDINATOR_POINTER_TIMEOUT_SECONDS", 30.0)
+        pointer_timeout = _setting("COORDINATOR_POINTER_TIMEOUT_SECONDS")
         rest = _seconds(options, "dead_timeout", pointer_timeout + _DEAD_MARGIN_SECONDS)
     return Limits(
         connect_timeout=_seconds(
-            options,
-            "connect_timeout",
-            getattr(settings, "MEMCACHED_CONNECT_TIMEOUT_SECONDS", 0.5),
+            options, "connect_timeout", _setting("MEMCACHED_CONNECT_TIMEOUT_SECONDS")
         ),
-        timeout=_seconds(options, "timeout", getattr(settings, "MEMCACHED_TIMEOUT_SECONDS", 0.5)),
+        timeout=_seconds(options, "timeout", _setting("MEMCACHED_TIMEOUT_SECONDS")),
         rest=rest,
     )
+
+
+def _setting(name: str) -> float:
+    value: float = getattr(settings, name, DEFAULTS[name])
+    return value
 
 
 def _seconds(options: Mapping[str, Any], name: str, default: float) -> float:

@@ -5,6 +5,8 @@ from pathlib import Path
 from environs import EnvValidationError, FileAwareEnv
 from marshmallow.validate import Range
 
+from coordinator.defaults import DEFAULTS
+
 BASE_DIR = Path(__file__).resolve().parents[2]
 
 # NAME_FILE may name a file that holds the value, as secrets are mounted; such files end in a line
@@ -22,19 +24,32 @@ def listed(name: str, default: list[str] | None = None) -> list[str]:
     return [part.strip() for part in env.list(name, default or []) if part.strip()]
 
 
-def seconds(name: str, default: float) -> float:
+# Where no default is given, the next five take the library's for that name.
+
+
+def seconds(name: str, default: float | None = None) -> float:
     """Return the setting `name`, a time above 0 in seconds; raise EnvValidationError otherwise."""
-    return env.float(name, default, validate=POSITIVE)
+    return env.float(name, DEFAULTS[name] if default is None else default, validate=POSITIVE)
 
 
-def count(name: str, default: int) -> int:
+def count(name: str, default: int | None = None) -> int:
     """Return the setting `name`, a whole number above 0; raise EnvValidationError otherwise."""
-    return env.int(name, default, validate=POSITIVE)
+    return env.int(name, int(DEFAULTS[name]) if default is None else default, validate=POSITIVE)
 
 
-def count_or_none(name: str, default: int) -> int:
+def count_or_none(name: str, default: int | None = None) -> int:
     """Return the setting `name`, a whole number where 0 means none; raise EnvValidationError."""
-    return env.int(name, default, validate=NOT_NEGATIVE)
+    return env.int(name, int(DEFAULTS[name]) if default is None else default, validate=NOT_NEGATIVE)
+
+
+def number_or_none(name: str, default: float | None = None) -> float:
+    """Return the setting `name`, a number where 0 means none; raise EnvValidationError."""
+    return env.float(name, DEFAULTS[name] if default is None else default, validate=NOT_NEGATIVE)
+
+
+def fraction(name: str, default: float | None = None) -> float:
+    """Return the setting `name`, from 0 to 1; raise EnvValidationError otherwise."""
+    return env.float(name, DEFAULTS[name] if default is None else default, validate=FRACTION)
 
 
 def fractions(name: str) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Reads the settings of the way upstream, with their defaults, at the moment they are needed.
 
 Lazily, so that ``override_settings`` and a settings module that only names what it changes both
-work. The documented list is ``docs/settings.md``.
+work. The defaults are `coordinator.defaults`'; the documented list is ``docs/settings.md``.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from django.conf import settings
+
+from coordinator.defaults import DEFAULTS, TEXTS
 
 #: What part of the budget each cause may use: whoever stands lower leaves the rest to those above.
 DEFAULT_SHARES: Mapping[str, float] = MappingProxyType(
@@ -53,39 +55,39 @@ class BreakerSettings:
 def call() -> CallSettings:
     """Return the settings of one call."""
     return CallSettings(
-        timeout_seconds=_number("COORDINATOR_UPSTREAM_TIMEOUT_SECONDS", 10),
-        connect_timeout_seconds=_number("COORDINATOR_UPSTREAM_CONNECT_TIMEOUT_SECONDS", 2),
-        read_timeout_seconds=_number("COORDINATOR_UPSTREAM_READ_TIMEOUT_SECONDS", 5),
-        retries=int(_number("COORDINATOR_UPSTREAM_RETRIES", 2)),
-        pool=int(_number("COORDINATOR_UPSTREAM_POOL", 32)),
-        max_bytes=int(_number("COORDINATOR_UPSTREAM_MAX_BYTES", 8_388_608)),
+        timeout_seconds=_number("COORDINATOR_UPSTREAM_TIMEOUT_SECONDS"),
+        connect_timeout_seconds=_number("COORDINATOR_UPSTREAM_CONNECT_TIMEOUT_SECONDS"),
+        read_timeout_seconds=_number("COORDINATOR_UPSTREAM_READ_TIMEOUT_SECONDS"),
+        retries=int(_number("COORDINATOR_UPSTREAM_RETRIES")),
+        pool=int(_number("COORDINATOR_UPSTREAM_POOL")),
+        max_bytes=int(_number("COORDINATOR_UPSTREAM_MAX_BYTES")),
     )
 
 
 def budget() -> BudgetSettings:
     """Return the settings of the budget."""
     named: Mapping[str, float] = getattr(settings, "COORDINATOR_UPSTREAM_SHARES", {})
-    url: str = getattr(settings, "COORDINATOR_BUDGET_URL", "memory://")
+    url: str = getattr(settings, "COORDINATOR_BUDGET_URL", TEXTS["COORDINATOR_BUDGET_URL"])
     return BudgetSettings(
-        per_second=_number("COORDINATOR_UPSTREAM_BUDGET_RPS", 0),
-        concurrent=int(_number("COORDINATOR_UPSTREAM_BUDGET_CONCURRENT", 0)),
+        per_second=_number("COORDINATOR_UPSTREAM_BUDGET_RPS"),
+        concurrent=int(_number("COORDINATOR_UPSTREAM_BUDGET_CONCURRENT")),
         shares={**DEFAULT_SHARES, **named},
-        wait_seconds=_number("COORDINATOR_UPSTREAM_BUDGET_WAIT_SECONDS", 2),
-        waiting=int(_number("COORDINATOR_UPSTREAM_BUDGET_WAITING", 4)),
+        wait_seconds=_number("COORDINATOR_UPSTREAM_BUDGET_WAIT_SECONDS"),
+        waiting=int(_number("COORDINATOR_UPSTREAM_BUDGET_WAITING")),
         url=url,
-        timeout_seconds=_number("COORDINATOR_BUDGET_TIMEOUT_SECONDS", 0.25),
-        processes=int(_number("COORDINATOR_BUDGET_PROCESSES", 8)),
+        timeout_seconds=_number("COORDINATOR_BUDGET_TIMEOUT_SECONDS"),
+        processes=int(_number("COORDINATOR_BUDGET_PROCESSES")),
     )
 
 
 def breaker() -> BreakerSettings:
     """Return the settings of the circuit breaker."""
     return BreakerSettings(
-        failures=int(_number("COORDINATOR_BREAKER_FAILURES", 5)),
-        reset_seconds=_number("COORDINATOR_BREAKER_RESET_SECONDS", 15),
+        failures=int(_number("COORDINATOR_BREAKER_FAILURES")),
+        reset_seconds=_number("COORDINATOR_BREAKER_RESET_SECONDS"),
     )
 
 
-def _number(name: str, default: float) -> float:
-    value: float = getattr(settings, name, default)
+def _number(name: str) -> float:
+    value: float = getattr(settings, name, DEFAULTS[name])
     return value

@@ -13,13 +13,11 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
-from pytest_django import Settings
 
-from coordinator.core import conf as core_conf
+from coordinator.defaults import DEFAULTS, TEXTS
 from coordinator.settings import own
 from coordinator.settings.brokers import transport_options
 from coordinator.settings.databases import database
-from coordinator.upstream import conf as upstream_conf
 
 TOP = Path(__file__).resolve().parents[2]
 PRODUCTION = {
@@ -129,19 +127,53 @@ def test_every_setting_of_our_own_is_read_somewhere() -> None:
     assert [name for name in names if not is_read(name)] == []
 
 
-def test_defaults_that_the_core_knows_itself_are_the_settings_defaults() -> None:
-    defaults = read_by("development")
+def test_each_default_of_the_library_stands_in_its_table_alone() -> None:
+    table = {**DEFAULTS, **TEXTS}
+    defaults = {**read_by("production", PRODUCTION), **read_by("development")}
+    own_source = (TOP / "coordinator" / "settings" / "own.py").read_text()
 
-    assert {name: defaults[name] for name in core_conf.DEFAULTS} == core_conf.DEFAULTS
+    assert {name: defaults[name] for name in table} == table
+    # Not given a second time, even if it is the same.
+    calls = re.findall(r'\w+\(\s*"([A-Z_]+)",\s*([^=\s)]+)[,)]', own_source)
+    assert {name: value for name, value in calls if name in table and "TEXTS" not in value} == {}
 
 
-def test_defaults_that_upstream_knows_itself_are_the_settings_defaults(settings: Settings) -> None:
-    with_settings = (upstream_conf.call(), upstream_conf.budget(), upstream_conf.breaker())
-    for name in dir(own):
-        if re.match(r"COORDINATOR_(UPSTREAM|BUDGET|BREAKER)_", name):
-            delattr(settings, name)
+def test_the_library_works_without_any_setting_of_ours() -> None:
+    code = """
+import django
+from django.conf import settings
+settings.configure()
+from coordinator.core import conf, switches
+from coordinator.defaults import DEFAULTS, TEXTS
+from coordinator.memcached import options
+from coordinator.upstream import conf as upstream
+ours = [name for name in {**DEFAULTS, **TEXTS} if name.startswith("COORDINATOR_")]
+for name in ours:
+    short = name.removeprefix("COORDINATOR_")
+    value = conf.number(short) if name in DEFAULTS else conf.text(short)
+    assert value == {**DEFAULTS, **TEXTS}[name], name
+assert options.limits({}, servers=1).timeout == DEFAULTS["MEMCACHED_TIMEOUT_SECONDS"]
+assert options.limits({}, servers=2).rest > DEFAULTS["COORDINATOR_POINTER_TIMEOUT_SECONDS"]
+assert switches.from_settings().warming == "on"
+assert upstream.call().retries == DEFAULTS["COORDINATOR_UPSTREAM_RETRIES"]
+assert upstream.budget().url == "memory://"
+assert upstream.breaker().failures == DEFAULTS["COORDINATOR_BREAKER_FAILURES"]
+"""
 
-    assert (upstream_conf.call(), upstream_conf.budget(), upstream_conf.breaker()) == with_settings
+    assert python(code, {}).stderr == ""
+
+
+@pytest.mark.parametrize("room", ["core", "memcached", "ledger", "warmer", "celery", "upstream"])
+def test_the_library_reads_no_setting_past_its_defaults(room: str) -> None:
+    past = [
+        f"{path.name}: {found}"
+        for path in (TOP / "coordinator" / room).rglob("*.py")
+        for found in re.findall(
+            r"\bsettings\.(?:COORDINATOR|MEMCACHED|CELERY)_\w+", path.read_text()
+        )
+    ]
+
+    assert past == []
 
 
 # -- reading the environment -----------------------------------------------------------------------
