@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from coordinator.core.resource import Loaded, Resource, Standing, register
     from coordinator.errors import CoordinatorError
     from coordinator.ledger.event import Event, Recorded, Recording
-    from coordinator.ledger.models import Ledgered
+    from coordinator.ledger.models import Ledgered, Touch
     from coordinator.ledger.recording import record_change, record_changes
     from coordinator.ledger.signals import (
         ChangeEnded,
@@ -39,6 +39,7 @@ __all__ = [
     "Standing",
     "State",
     "StateTable",
+    "Touch",
     "changes_ended",
     "changes_recorded",
     "read",
@@ -54,7 +55,7 @@ _MODULES = {
     "core.resource": ("Loaded", "Resource", "Standing", "register"),
     "errors": ("CoordinatorError",),
     "ledger.event": ("Event", "Recorded", "Recording"),
-    "ledger.models": ("Ledgered",),
+    "ledger.models": ("Ledgered", "Touch"),
     "ledger.recording": ("record_change", "record_changes"),
     "ledger.signals": ("ChangeEnded", "changes_ended", "changes_recorded", "state_changed"),
     "ledger.states": ("State", "StateTable"),

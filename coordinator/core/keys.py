@@ -72,6 +72,15 @@ def check_identifier(text: object) -> str:
     return text
 
 
+def is_identifier(text: object) -> bool:
+    """Return True if `check_identifier` would take it."""
+    try:
+        check_identifier(text)
+    except InvalidIdentifier:
+        return False
+    return True
+
+
 class _Once:
     """A property that is computed once. ``functools.cached_property`` locks, before Python 3.12."""
 

@@ -12,5 +12,7 @@ class LedgerConfig(AppConfig):
     verbose_name = "Ledger"
 
     def ready(self) -> None:
-        """Let queries ask with ``__among``, and check the models."""
-        from coordinator.ledger import checks, lookups  # noqa: F401  # they register themselves
+        """Let queries ask with ``__among``, check the models, refuse those that show themselves."""
+        from coordinator.ledger import checks, containment, lookups  # noqa: F401  # registering
+
+        containment.check()

@@ -1,7 +1,8 @@
 """The ledger's rows: which state each thing is in, and the append-only log of how it got there."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, ClassVar, NamedTuple
 
 from django.apps import apps
 from django.core.serializers.json import DjangoJSONEncoder
@@ -15,6 +16,13 @@ from coordinator.core.resource import Standing
 from coordinator.ledger.states import StateTable
 
 
+class Touch(NamedTuple):
+    """A thing that shows another one, which changed: it is as new as what it shows."""
+
+    resource: str
+    number: str
+
+
 class Ledgered(models.Model):
     """A thing whose state the ledger knows. Its rows are written by `record_change` alone.
 
@@ -26,6 +34,8 @@ class Ledgered(models.Model):
     state_table: ClassVar[StateTable]
     #: The name of the column that says who may read it.
     owner_column: ClassVar[str]
+    #: The resources whose things may show this one: all that `shown_in` may name.
+    containers: ClassVar[tuple[str, ...]] = ()
 
     number = models.CharField(
         max_length=IDENTIFIER_MAX_LENGTH,
@@ -82,6 +92,15 @@ class Ledgered(models.Model):
         object says, and nothing of the others.
         """
         raise NotImplementedError(f"{type(self).__name__} must say how its subjects' words combine")
+
+    def shown_in(self) -> Iterable[Touch]:
+        """Yield what shows this row, by what the row and the database say now.
+
+        Asked in the transaction of a change, under the row's lock, before the change and after it:
+        what showed it and what shows it are both touched. A number that the ledger does not know is
+        left out.
+        """
+        return ()
 
     def derive_state(self) -> str:
         """Return the state that the columns add up to.
@@ -187,7 +206,18 @@ class Change(models.Model):
 
 def model_of(resource_name: str) -> type[Ledgered]:
     """Return the model that keeps this resource's rows; raise LookupError if there is none."""
-    for model in apps.get_models():
-        if issubclass(model, Ledgered) and model.resource_name == resource_name:
-            return model
-    raise LookupError(f"no model keeps the resource {resource_name!r}")
+    try:
+        return ledgered_models()[resource_name]
+    except KeyError:
+        raise LookupError(f"no model keeps the resource {resource_name!r}") from None
+
+
+@cache
+def ledgered_models() -> Mapping[str, type[Ledgered]]:
+    """Return the models that keep rows of the ledger, by resource name."""
+    # A system check tells of a model that names none.
+    return {
+        model.resource_name: model
+        for model in apps.get_models()
+        if issubclass(model, Ledgered) and hasattr(model, "resource_name")
+    }

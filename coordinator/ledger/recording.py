@@ -44,12 +44,13 @@ def record_change(model: type[Ledgered], event: Event) -> Recorded:
 def record_changes(facts: Iterable[Fact]) -> list[Recorded]:
     """Record several events, of any resources, all or none; return what became of each, in order.
 
-    The outermost transaction: it locks the rows in one global order, writes rows and log, and
-    suspends the pointers before it commits (rule 1), then advances the pointers and sends
-    `state_changed` for each, `changes_recorded` for all. Raise UnknownIdentifier,
+    The outermost transaction: it locks the rows in one global order, and those of what shows them
+    (`Ledgered.shown_in`), writes rows and log, and suspends the pointers before it commits (rule
+    1), then advances the pointers and sends `state_changed` for each change and touch and
+    `changes_recorded` for all. Raise UnknownIdentifier,
     IdentifierTaken, InvalidIdentifier, ChangeRefused (a column, value or state that the model does
-    not have), or Django's database errors; after any of them nothing was recorded, and the
-    provider's redelivery starts afresh.
+    not have), TooManyContainers, or Django's database errors; after any of them nothing was
+    recorded, and the provider's redelivery starts afresh.
     """
     facts = list(facts)
     for model, event in facts:
@@ -63,13 +64,14 @@ def record_changes(facts: Iterable[Fact]) -> list[Recorded]:
             upstream_id=event.upstream_id,
         )
     try:
-        recorded = transacting.transact(facts)
+        committed = transacting.transact(facts)
     except IntegrityError:
         # Two first events of one thing, or two deliveries of one event, met: one of them has
         # committed by now, and the second look finds its row.
-        recorded = transacting.transact(facts)
-    after_commit.follow([(model, one) for (model, _), one in zip(facts, recorded, strict=True)])
-    return recorded
+        committed = transacting.transact(facts)
+    ahead = [one.change for one in committed.recorded if one.change and one.time_ahead]
+    after_commit.follow(committed.changes, ahead)
+    return committed.recorded
 
 
 def record_observation(

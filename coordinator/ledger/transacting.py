@@ -3,7 +3,8 @@
 The order of these steps is the protocol's (docs/decisions/0004, rule 1).
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
@@ -11,13 +12,30 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from coordinator import correlation
-from coordinator.core import pointer
-from coordinator.ledger import locking, order
+from coordinator.core import conf, pointer
+from coordinator.ledger import containment, locking, order, touching
 from coordinator.ledger.event import Event, Fact, Recorded, Recording
 from coordinator.ledger.hearing import hear
-from coordinator.ledger.models import Change, Ledgered, Outcome
+from coordinator.ledger.models import Change, Ledgered, Outcome, Touch, model_of
 from coordinator.ledger.order import Order
+from coordinator.ledger.touching import Cause
 from coordinator.ledger.transactions import run_again
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What one transaction came to: what became of each event, and all changes, touches too."""
+
+    recorded: list[Recorded]
+    changes: list[Change]
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is to be done to the rows of one model: events by position, touches by number."""
+
+    events: dict[int, Event] = field(default_factory=dict)
+    causes: dict[str, Cause] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -26,51 +44,87 @@ class _Written:
 
     rows: dict[pointer.Name, Ledgered] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
+    touches: int = 0
 
 
 @run_again
-def transact(facts: Sequence[Fact]) -> list[Recorded]:
-    """Record all of `facts` or none, as the outermost transaction; return what became of each.
+def transact(facts: Sequence[Fact]) -> Committed:
+    """Record all of `facts` or none, as the outermost transaction; return what it came to.
 
-    Raise what `locking.lock` raises, or Django's database errors.
+    Raise what `locking.lock` and `containment` raise, or Django's database errors.
     """
     with transaction.atomic(durable=True):
-        recorded: dict[int, Recorded] = {}
-        written = _Written()
-        for model, positions in locking.by_model(facts):
-            events = {position: facts[position][1] for position in positions}
-            recorded |= _write(model, events, written)
-        _suspend_and_log(written)
-    return [recorded[position] for position in range(len(facts))]
+        return _transact(facts)
+
+
+def _transact(facts: Sequence[Fact]) -> Committed:
+    recorded: dict[int, Recorded] = {}
+    written = _Written()
+    waiting: dict[type[Ledgered], _Work] = defaultdict(_Work)
+    for position, (model, event) in enumerate(facts):
+        waiting[model].events[position] = event
+    while waiting:
+        # What shows a row comes after it, so no model has its turn twice.
+        model = min(waiting, key=containment.place)
+        answers, touches = _write(model, waiting.pop(model), written)
+        recorded |= answers
+        for touch, cause in touches.items():
+            waiting[model_of(touch.resource)].causes[touch.number] = cause
+    _suspend_and_log(written)
+    return Committed([recorded[position] for position in range(len(facts))], written.changes)
 
 
 def _write(
-    model: type[Ledgered], events: dict[int, Event], written: _Written
-) -> dict[int, Recorded]:
-    """Lock and write the rows of one model; return what became of each event, by its position."""
-    rows = locking.lock(model, list(events.values()))
+    model: type[Ledgered], work: _Work, written: _Written
+) -> tuple[dict[int, Recorded], dict[Touch, Cause]]:
+    """Lock and write rows of one model; return what became of each event, and what is to touch."""
+    events = work.events
+    locked = locking.lock(model, list(events.values()), work.causes)
+    rows = {row.upstream_id: row for row in locked}
     known = _known(events.values())
     recorded = {}
     changed: dict[str, Ledgered] = {}
+    touches: dict[Touch, Cause] = {}
+    causes: dict[str, Cause] = {}
     for position, event in events.items():
         row = rows[event.upstream_id]
         if event.event_id in known:
             recorded[position] = Recorded(Recording.DUPLICATE, known[event.event_id], row.revision)
             continue
+        before = containment.shown_in(row) if row.pk is not None else set()
         # A late event leaves its columns in the row, which is not saved then. Another event of this
-        # transaction must not meet them.
-        row = row if len(events) == 1 else copy(row)
+        # transaction, or a touch, must not meet them.
+        row = copy(row) if len(events) > 1 or work.causes else row
         one = _apply(row, event)
         recorded[position] = one
         if one.change is not None:
             known[event.event_id] = row.number
             written.changes.append(one.change)
-        if one.outcome is Recording.APPLIED:
+        if one.outcome is Recording.APPLIED and one.change is not None:
             rows[event.upstream_id] = changed[row.number] = row
+            cause = Cause(event.event_id, one.change.correlation_id)
+            causes.setdefault(row.number, cause)
+            # A payment that moves from one order to another concerns both.
+            touches.update(dict.fromkeys(before - touches.keys(), cause))
     for number in sorted(changed):
         changed[number].save()
-        written.rows[model.resource_name, number] = changed[number]
-    return recorded
+    # One that has an event of its own makes a revision for that already.
+    touched = [row for row in locked if row.number in work.causes and row.number not in changed]
+    written.changes += touching.touch(model, touched, work.causes)
+    for row in [*changed.values(), *touched]:
+        written.rows[model.resource_name, row.number] = row
+        shown = containment.shown_in(row) - touches.keys()
+        touches.update(dict.fromkeys(shown, causes.get(row.number) or work.causes[row.number]))
+    _bound(written, touches)
+    return recorded, touches
+
+
+def _bound(written: _Written, touches: Collection[Touch]) -> None:
+    """Raise TooManyContainers before more rows are locked than one transaction should."""
+    written.touches += len(touches)
+    events = sum(1 for change in written.changes if change.event_type != touching.EVENT_TYPE)
+    if written.touches > conf.number("MOST_CONTAINERS") * max(1, events):
+        raise containment.TooManyContainers(f"{written.touches} of them")
 
 
 def _known(events: Iterable[Event]) -> dict[str, str]:

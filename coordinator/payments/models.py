@@ -1,12 +1,13 @@
 """The payment's row in the ledger: what is known of it without asking the provider."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
 
-from coordinator.ledger.models import Ledgered
+from coordinator.core.keys import is_identifier
+from coordinator.ledger.models import Ledgered, Touch
 from coordinator.ledger.states import StateTable
 from coordinator.payments import states
 
@@ -17,6 +18,7 @@ class Payment(Ledgered):
     resource_name: ClassVar[str] = "payment"
     state_table: ClassVar[StateTable] = states.TABLE
     owner_column: ClassVar[str] = "lms_user_id"
+    containers: ClassVar[tuple[str, ...]] = ("order",)
 
     class Dispute(models.TextChoices):
         """What the payment's disputes amount to."""
@@ -73,6 +75,11 @@ class Payment(Ledgered):
     def combine(self, words: Mapping[str, Mapping[str, object]]) -> Mapping[str, object]:
         """Return the columns that the last words of intent, charges and disputes add up to."""
         return states.combine(words)
+
+    def shown_in(self) -> Iterable[Touch]:
+        """Yield the order that the payment is for, where its reference can name one of ours."""
+        if is_identifier(self.order_reference):
+            yield Touch("order", self.order_reference)
 
     def derive_state(self) -> str:
         """Return the highest-ranking state that the columns make hold."""

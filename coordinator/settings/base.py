@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "coordinator.warmer",
     "coordinator.celery",
     "coordinator.payments",
+    "coordinator.orders",
     "coordinator.operations",
     # This service's Celery app, by name only.
     "workers",

@@ -5,7 +5,7 @@ that goes down is to be lowered here too.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
@@ -21,7 +21,9 @@ from coordinator.celery import doorbell, tasks
 from coordinator.core import cache, switches
 from coordinator.core.read import Lookup, Outcome, read, read_many
 from coordinator.core.resource import Resource
+from coordinator.ledger.models import Touch
 from coordinator.ledger.recording import record_changes
+from coordinator.orders.models import Order
 from coordinator.payments.models import Payment
 from coordinator.settings import caches
 from tests.integration.cache_servers import ring_servers
@@ -29,6 +31,7 @@ from tests.integration.payments.tokens import bearer
 from tests.servers import MemcachedServer, RedisServer
 from tests.support.brokers import Messages, broker
 from tests.support.fixtures import receivers_as_they_were, things, upstream
+from tests.support.orders import order_event
 from tests.support.payments import event, payments_from, record
 from tests.support.settling import settle, states
 from tests.support.things import Things
@@ -241,6 +244,41 @@ def test_a_change_takes_four_round_trips_to_the_cache(
 ) -> None:
     record("processing", at=1)
     # The pointer: suspended, asked for, advanced. And the doorbell.
+    with trips.at_most(4):
+        record("succeeded", at=2)
+
+
+@pytest.fixture
+def shown_in(payments: Resource, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Return the function that lets every payment be shown in so many orders."""
+
+    def show(count: int) -> None:
+        numbers = [f"ORD-{number}" for number in range(count)]
+        record_changes([(Order, order_event(number=number)) for number in numbers])
+        touches = [Touch("order", number) for number in numbers]
+        monkeypatch.setattr(Payment, "shown_in", lambda self: touches)
+
+    return show
+
+
+@pytest.mark.parametrize("containers", [1, 10])
+def test_a_change_takes_two_queries_more_however_many_containers_show_it(
+    shown_in: Callable[[int], None], messages: Messages, containers: int
+) -> None:
+    shown_in(containers)
+    record("processing", at=1)
+    # Half as many again as without: the containers' rows are locked, and written.
+    with queries_at_most(4 + 2):
+        record("succeeded", at=2)
+
+
+@pytest.mark.parametrize("containers", [1, 10])
+def test_a_change_takes_no_more_round_trips_to_the_cache_for_its_containers(
+    trips: Trips, shown_in: Callable[[int], None], messages: Messages, containers: int
+) -> None:
+    shown_in(containers)
+    record("processing", at=1)
+    # The pointers: suspended, asked for, advanced. And the doorbell.
     with trips.at_most(4):
         record("succeeded", at=2)
 

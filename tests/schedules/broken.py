@@ -19,7 +19,16 @@ from coordinator.core import cache, conf, entry, fill, keys, pointer
 from coordinator.core.pointer import Absent, Confirmation, Current, Gap, Suspended
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.errors import CacheUnreachable
-from coordinator.ledger import order, queue, recording, transacting
+from coordinator.ledger import (
+    after_commit,
+    containment,
+    order,
+    queue,
+    recording,
+    touching,
+    transacting,
+)
+from coordinator.ledger.models import UNSETTLED, Change
 from coordinator.warmer import outcomes as endings
 from tests.schedules import scenarios
 from tests.schedules.exhaustive import Explorer
@@ -202,6 +211,37 @@ def _claim_and_clear(
     return claim
 
 
+def _suspend_payments_alone(
+    real: Callable[[Mapping[pointer.Name, int]], Any],
+) -> Callable[..., frozenset[pointer.Name]]:
+    def suspend_many(revisions: Mapping[pointer.Name, int]) -> frozenset[pointer.Name]:
+        real({name: one for name, one in revisions.items() if name[0] == "payment"})
+        return frozenset(revisions)
+
+    return suspend_many
+
+
+def _suspend_containers_and(
+    follow: Callable[[Sequence[Change]], None],
+    real_suspend: Callable[[Mapping[pointer.Name, int]], Any],
+) -> Callable[[Sequence[Change]], None]:
+    def follow_late(changes: Sequence[Change]) -> None:
+        containers = [one for one in changes if one.resource != "payment"]
+        real_suspend({(one.resource, one.identifier): one.revision for one in containers})
+        follow(changes)
+
+    return follow_late
+
+
+def _touch_unless_one_waits(real: Callable[..., list[Change]]) -> Callable[..., list[Change]]:
+    def touch(model: Any, rows: Sequence[Any], causes: Mapping[str, Any]) -> list[Change]:
+        waiting = Change.objects.filter(UNSETTLED, resource=model.resource_name)
+        names = set(waiting.values_list("identifier", flat=True))
+        return real(model, [row for row in rows if row.number not in names], causes)
+
+    return touch
+
+
 def _later_confirmations_lost(first: int, last: int) -> tuple[Plan, ...]:
     """Return plans in which writer and worker confirm while the cache does not answer them."""
     return tuple(
@@ -318,6 +358,37 @@ BREACHES: tuple[Breach, ...] = (
         ("rung",),
     ),
     Breach(
+        "container not touched",
+        lambda: _on(containment, shown_in=lambda row: set()),
+        ("container",),
+    ),
+    Breach(
+        "container suspended after the commit",
+        lambda: [
+            *_on(
+                after_commit,
+                follow=_suspend_containers_and(after_commit.follow, pointer.suspend_many),
+            ),
+            *_on(pointer, suspend_many=_suspend_payments_alone(pointer.suspend_many)),
+        ],
+        ("container",),
+    ),
+    Breach(
+        "container locked before what it shows",
+        lambda: _on(containment, place=lambda model: (0, model.resource_name)),
+        ("container-batch",),
+    ),
+    Breach(
+        "touch coalesced with an older load",
+        lambda: _on(touching, touch=_touch_unless_one_waits(touching.touch)),
+        ("container-burst", "container-of-two"),
+    ),
+    Breach(
+        "container advanced from memory",
+        lambda: _on(pointer, advance=_advancing(remembers=True)),
+        ("container-lost",),
+    ),
+    Breach(
         "settled without a confirmed pointer",
         lambda: _on(endings, _confirmed=lambda change, confirmation: True),
         ("faulty",),
@@ -333,5 +404,7 @@ QUICK = (
     "lagging payload stored by a reader",
     "one clock for all objects of a payment",
     "a time ahead of ours is believed",
+    "container not touched",
+    "container suspended after the commit",
 )
 BY_NAME: Mapping[str, Breach] = {breach.name: breach for breach in BREACHES}

@@ -6,10 +6,11 @@ from coordinator.celery import tasks
 from coordinator.core import cache, keys, pointer
 from coordinator.core.read import Lookup, read
 from coordinator.errors import CoordinatorError
-from coordinator.ledger.recording import Recording, record_change
+from coordinator.ledger.recording import Fact, Recording, record_changes
+from coordinator.orders.models import Order
 from coordinator.payments.models import Payment
 from tests.schedules.bell import SENT
-from tests.schedules.ledger import PAYMENTS
+from tests.schedules.ledger import ORDERS, PAYMENTS
 from tests.schedules.memory import STORE
 from tests.schedules.scheduler import Actor, Process
 from tests.schedules.steps import NOTHING, Lock, Step
@@ -37,24 +38,47 @@ def writer(
         for version in versions:
             if upstream != ALREADY:
                 world.upstream.becomes(number, version, shows=upstream == BEFORE_ITS_EVENT)
-            record(world, number, version)
+            record(world, (number, version))
 
     return world.actor(name, body)
 
 
-def record(world: World, number: str, version: int) -> None:
-    """Record the event of one version, and promise what follows from it."""
+def batch_writer(world: World, *versions: tuple[str, int], name: str = "writer") -> Actor:
+    """Add a writer that records several events in one transaction, in the order given."""
+
+    def body() -> None:
+        for number, version in versions:
+            world.upstream.becomes(number, version, shows=True)
+        record(world, *versions)
+
+    return world.actor(name, body)
+
+
+def record(world: World, *versions: tuple[str, int]) -> None:
+    """Record the events of these versions at once, and promise what follows from them."""
     actor = world.scheduler.current
     assert actor is not None
     returned_before = world.judge.returned
-    recorded = record_change(Payment, world.upstream.event(number, version))
-    world.tell(actor.name, f"recorded: {recorded.outcome.value}, revision {recorded.revision}")
-    if recorded.outcome is not Recording.APPLIED or world.judge.strict:
+    all_recorded = record_changes([_fact(world, *version) for version in versions])
+    told = ", ".join(f"{one.outcome.value}, revision {one.revision}" for one in all_recorded)
+    world.tell(actor.name, f"recorded: {told}")
+    applied = [one for one in all_recorded if one.outcome is Recording.APPLIED]
+    if not applied or world.judge.strict:
         return
-    world.scheduler.step(Step("returns", number, NOTHING, PROMISES))
+    world.scheduler.step(Step("returns", versions[0][0], NOTHING, PROMISES))
     # An advance that the cache took is the end of staleness, unless old data has come back since.
     if actor.cache_failures == actor.failures_at_commit and returned_before == world.judge.returned:
-        world.judge.promise(number, recorded.revision)
+        for one in applied:
+            world.judge.promise(one.identifier, one.revision)
+            container = world.scenario.shown_in.get(one.identifier)
+            if container is not None:
+                world.judge.promise(container, actor.containers_at_commit[container])
+
+
+def _fact(world: World, number: str, version: int) -> Fact:
+    if number in world.scenario.orders:
+        return Order, world.upstream.order_event(number, version)
+    return Payment, world.upstream.event(number, version)
 
 
 def reader(
@@ -70,7 +94,7 @@ def reader(
 
     Those who read `together` are threads of one process.
     """
-    resource = world.resource(schema)
+    resource = world.resource_of(number) if schema == 1 else world.resource(schema)
 
     def body() -> None:
         for _ in range(reads):
@@ -86,7 +110,7 @@ def read_judged(world: World, number: str, ask: Callable[[], Lookup], name: str)
         Step(
             "read.begins",
             number,
-            frozenset({PAYMENTS}) | (NOTHING if strict else PROMISES) | _everywhere(world),
+            frozenset({PAYMENTS, ORDERS}) | (NOTHING if strict else PROMISES) | _everywhere(world),
         )
     )
     expected = world.judge.expect(number, name)
@@ -142,7 +166,7 @@ def settle(world: World, name: str) -> None:
 
 def advancer(world: World, number: str, *, name: str = "advancer") -> Actor:
     """Add somebody whose advance comes late, whenever that is."""
-    resource = world.resource()
+    resource = world.resource_of(number)
 
     def body() -> None:
         pointer.advance(resource.name, number, lambda: resource.standing(number))
@@ -181,8 +205,9 @@ def eviction(world: World, key: str, name: str) -> Actor:
 
 
 def pointer_eviction(world: World, number: str) -> Actor:
-    """Add the loss of a payment's pointer."""
-    return eviction(world, keys.pointer_key("payment", number), "pointer")
+    """Add the loss of a pointer."""
+    key = keys.pointer_key(world.resource_of(number).name, number)
+    return eviction(world, key, "pointer")
 
 
 def entry_eviction(world: World, number: str, state: str) -> Actor:

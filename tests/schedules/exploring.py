@@ -18,7 +18,10 @@ from tests.schedules.tally import Failure, Tally
 from tests.schedules.world import World
 
 #: Those whose actors crash, and those to which the cache does what it can do wrong.
-CRASHING = ("writer-reader", "one-of-each", "declined-twice", "two-workers", "cold-readers")
+CRASHING = (
+    *("writer-reader", "one-of-each", "declined-twice", "two-workers", "cold-readers"),
+    *("container", "container-worker"),
+)
 FAULTY = ("faulty",)
 WHO_CRASHES = ("writer", "reader", "worker")
 

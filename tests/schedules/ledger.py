@@ -17,12 +17,13 @@ from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.db.models import Model
 
 from coordinator.ledger.models import Change
+from coordinator.orders.models import Order
 from coordinator.payments.models import Payment
 from tests.schedules.scheduler import Scheduler
 from tests.schedules.steps import NOTHING, Lock, Step
 
-PAYMENTS, CHANGES = "payments", "changes"
-_TABLES: Mapping[str, type[Model]] = {PAYMENTS: Payment, CHANGES: Change}
+PAYMENTS, ORDERS, CHANGES = "payments", "orders", "changes"
+_TABLES: Mapping[str, type[Model]] = {PAYMENTS: Payment, ORDERS: Order, CHANGES: Change}
 
 Row = tuple[object, ...]
 
@@ -47,6 +48,8 @@ class LedgerConnection(DatabaseWrapper):
         super().__init__(dict(settings), "default")
         self.ledger = ledger
         self.written: set[str] = set()
+        #: The rows that this transaction has locked, where the database locks rows.
+        self.locked: list[str] = []
         self.execute_wrappers.append(self._before)
 
     def bury(self) -> None:
@@ -54,6 +57,7 @@ class LedgerConnection(DatabaseWrapper):
         if self.connection is not None and self.connection.in_transaction:
             self.connection.rollback()
         self.written.clear()
+        self.locked.clear()
 
     def _before(
         self,
@@ -78,6 +82,7 @@ class LedgerConnection(DatabaseWrapper):
         scheduler = self.ledger.scheduler
         scheduler.step(self.ledger.commit_step(frozenset(self.written)))
         super()._commit()  # type: ignore[misc]  # Django's, which its stubs leave out
+        self.locked.clear()
         if self.written:
             self.ledger.committed(frozenset(self.written))
             self.written.clear()
@@ -87,6 +92,7 @@ class LedgerConnection(DatabaseWrapper):
             self.ledger.scheduler.step(Step("rollback", lock=Lock.GIVE))
         super()._rollback()  # type: ignore[misc]  # as above
         self.written.clear()
+        self.locked.clear()
 
 
 class Ledger:

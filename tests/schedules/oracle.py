@@ -4,7 +4,7 @@ It looks at the ledger's committed rows, at upstream's own notes and at what rea
 never at the project's decisions, so it can't share their mistakes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from coordinator.core.read import Lookup, Outcome
@@ -43,6 +43,8 @@ class Expectation:
     number: str
     revision: int
     reader: str
+    #: Of a container: what it must not be older than, of each thing that it shows.
+    inside: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -65,6 +67,10 @@ class Judge:
     loads_before: int = 0
     commits: dict[str, list[Committed]] = field(default_factory=dict)
     promised: dict[str, int] = field(default_factory=dict)
+    #: What each revision of a container showed when it was committed.
+    showed: dict[tuple[str, int], Mapping[str, int]] = field(default_factory=dict)
+    #: The order in which transactions have taken the locks of two rows.
+    locks: set[tuple[str, str]] = field(default_factory=set)
     returned: int = 0
     violations: list[Violation] = field(default_factory=list)
 
@@ -77,6 +83,25 @@ class Judge:
             self.violations.append(Violation("ledger", f"{number} went back to {revision}"))
         if not known or revision > known[-1].revision:
             known.append(Committed(revision, state, version))
+
+    def shows(self, number: str, inside: Iterable[str]) -> None:
+        """Take note of what a container shows, as it is committed now."""
+        key = (number, self.revision_of(number))
+        self.showed.setdefault(key, {one: self.revision_of(one) for one in inside})
+
+    def locked(self, held: Iterable[str], more: Iterable[str]) -> None:
+        """Take note that a transaction which held these rows has locked more, in this order.
+
+        Two that take the locks of two rows the other way round wait for each other for ever, if
+        they come to it at one moment: on a database that locks rows, which SQLite does not.
+        """
+        before = list(held)
+        for row in more:
+            for other in before:
+                if (row, other) in self.locks:
+                    self.violated("deadlock", f"{other} is locked before {row}, and after it")
+                self.locks.add((other, row))
+            before.append(row)
 
     def revision_of(self, number: str) -> int:
         """Return the committed revision of a payment."""
@@ -104,7 +129,10 @@ class Judge:
         """A read begins."""
         known = self.revision_of(number)
         revision = known if self.strict else min(known, self.promised.get(number, UNKNOWN))
-        return Expectation(number, revision, reader)
+        inside = {one: self.revision_of(one) for one in self.upstream.payments_of(number)}
+        if not self.strict:
+            inside = dict(self.showed.get((number, revision), {}))
+        return Expectation(number, revision, reader, inside)
 
     def answered(self, expected: Expectation, answer: Lookup | CoordinatorError) -> str:
         """A read ends; return what it came to, to be read."""
@@ -148,6 +176,15 @@ class Judge:
                 f"got a stored {load.state} (version {load.version}) that contradicts every "
                 f"revision from {expected.revision} on",
             )
+
+        for inside, revision in expected.inside.items():
+            if load.inside.get(inside, UNKNOWN) < revision:
+                self._violated(
+                    guarantee,
+                    expected,
+                    f"got {inside} inside as it was at revision {load.inside.get(inside)}, though "
+                    f"revision {revision} had been committed before it began",
+                )
 
     def _from_the_cache(self, expected: Expectation, answer: Lookup, load: Load) -> bool:
         """Return True if this was stored: a cold read may answer with a payload that lags."""
@@ -195,6 +232,9 @@ class Judge:
         newest: dict[tuple[str, str], int] = {}
         observed: set[str] = set()
         for number, event_id, applied, confirm in log:
+            if number not in self.upstream.histories:
+                # An order: its events are one object's, and its touches have no order.
+                continue
             version = told_version(event_id)
             if version is None:
                 observed.add(number)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.schedules.upstream import History
+from tests.schedules.upstream import History, OrderHistory
 
 if TYPE_CHECKING:
     from tests.schedules.world import World
@@ -40,11 +40,20 @@ class Scenario:
     redelivers: bool = False
     tells_versions: bool = True
     settings: Mapping[str, object] = field(default_factory=dict)
+    #: The containers, and which of them shows a payment.
+    orders: Mapping[str, OrderHistory] = field(default_factory=dict)
+    shown_in: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def beginning(self) -> object:
         """Return what tells its beginning from others'."""
-        return self.before, tuple(self.histories.items()), self.tells_versions
+        return (
+            self.before,
+            tuple(self.histories.items()),
+            self.tells_versions,
+            tuple(self.orders.items()),
+            tuple(self.shown_in.items()),
+        )
 
 
 @dataclass(frozen=True, slots=True)

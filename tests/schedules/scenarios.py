@@ -6,10 +6,13 @@ from typing import Any
 from coordinator.core import pointer
 from tests.schedules import cast
 from tests.schedules.scenario import Scenario
-from tests.schedules.upstream import Version
+from tests.schedules.upstream import OrderVersion, Version
 from tests.schedules.world import World
 
 N = "EDX-1"
+M = "EDX-2"
+#: An order that shows both.
+ORDER = "ORD-1"
 
 GOING_WELL = (
     Version("processing", 10),
@@ -26,9 +29,9 @@ DECLINED_TWICE = (
 
 def unsettled(world: World) -> None:
     """Have the payments recorded, and nobody has warmed them yet."""
-    for number in world.scenario.histories:
+    for number in (*world.scenario.orders, *world.scenario.histories):
         world.upstream.becomes(number, 1, shows=True)
-        cast.record(world, number, 1)
+        cast.record(world, (number, 1))
     world.broker.messages.clear()
 
 
@@ -245,6 +248,50 @@ def ahead(world: World) -> None:
     cast.reader(world, N)
 
 
+# -- containers --------------------------------------------------------------------------------
+
+
+def container_and_reader(world: World) -> None:
+    cast.writer(world, N, 2)
+    cast.reader(world, ORDER, reads=2)
+
+
+def container_written_too(world: World) -> None:
+    cast.writer(world, N, 2)
+    cast.writer(world, ORDER, 2, name="other writer")
+    cast.reader(world, ORDER)
+
+
+def container_of_two(world: World) -> None:
+    cast.writer(world, N, 2)
+    cast.writer(world, M, 2, name="other writer")
+    cast.reader(world, ORDER, reads=2)
+
+
+def container_in_a_batch(world: World) -> None:
+    cast.batch_writer(world, (ORDER, 2), (N, 2))
+    cast.writer(world, N, 3, name="other writer")
+    cast.reader(world, ORDER)
+
+
+def container_and_worker(world: World) -> None:
+    cast.writer(world, N, 2)
+    cast.reader(world, ORDER)
+    cast.worker(world)
+
+
+def container_of_a_burst(world: World) -> None:
+    cast.writer(world, N, 2, 3)
+    cast.reader(world, ORDER, reads=2)
+
+
+def container_pointer_lost(world: World) -> None:
+    cast.advancer(world, ORDER)
+    cast.writer(world, N, 2)
+    cast.reader(world, ORDER)
+    cast.pointer_eviction(world, ORDER)
+
+
 #: The state stays, the content changes.
 REFUNDS = (
     Version("succeeded", 10, received=1000, refunded=100),
@@ -268,6 +315,11 @@ AHEAD = (
 )
 
 _CALM: dict[str, Any] = {"histories": {N: GOING_WELL}}
+ORDERED = (
+    OrderVersion("confirmed", 10),
+    OrderVersion("fulfilled", 20),
+)
+_SHOWN: dict[str, Any] = {"orders": {ORDER: ORDERED}, "shown_in": {N: ORDER}}
 _LOSING: dict[str, Any] = {
     "histories": {N: GOING_WELL},
     "strict": False,
@@ -327,6 +379,21 @@ SMALL = (
     Scenario("creation", cast=creation, **_CALM),
     Scenario("pointer-lost-writers", cast=pointer_lost_writers, before=warm, **_LOSING),
     Scenario("two-writers-worker", cast=two_writers_and_a_worker, before=warm, **_CALM),
+    Scenario("container", cast=container_and_reader, before=warm, **_CALM, **_SHOWN),
+    Scenario("container-cold", cast=container_and_reader, before=no_pointer, **_CALM, **_SHOWN),
+    Scenario("container-burst", cast=container_of_a_burst, before=cold, **_CALM, **_SHOWN),
+    Scenario("container-written", cast=container_written_too, before=warm, **_CALM, **_SHOWN),
+    Scenario("container-batch", cast=container_in_a_batch, before=warm, **_CALM, **_SHOWN),
+    Scenario(
+        "container-of-two",
+        {N: GOING_WELL, M: GOING_WELL},
+        container_of_two,
+        warm,
+        orders={ORDER: ORDERED},
+        shown_in={N: ORDER, M: ORDER},
+    ),
+    Scenario("container-worker", cast=container_and_worker, before=warm, **_CALM, **_SHOWN),
+    Scenario("container-lost", cast=container_pointer_lost, before=warm, **_LOSING, **_SHOWN),
     Scenario("faulty", cast=one_of_each, before=warm, may_fail=True, **_LOSING),
 )
 BY_NAME = {scenario.name: scenario for scenario in SMALL}

@@ -67,6 +67,8 @@ class Actor:
         self.cache_steps = 0
         self.cache_failures = 0
         self.failures_at_commit = 0
+        #: The revisions of the containers as its last transaction has left them.
+        self.containers_at_commit: dict[str, int] = {}
         self.read_at: dict[str, int] = {}
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ Every load is written down with the ledger's revision at the moment at which it 
 payload carries its number: whoever is handed a payload can be asked when it was loaded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -47,7 +47,16 @@ class Version:
         return states.derive(self.intent_status, self.received, self.refunded, self.dispute)
 
 
+@dataclass(frozen=True, slots=True)
+class OrderVersion:
+    """What the order service holds of one order from some moment on."""
+
+    state: str
+    second: int
+
+
 History = tuple[Version, ...]
+OrderHistory = tuple[OrderVersion, ...]
 
 
 @dataclass(slots=True)
@@ -60,6 +69,8 @@ class Load:
     ledger_revision: int
     version: int = 0
     state: str = ""
+    #: Of a container: which revision of each thing inside stood when it began.
+    inside: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -70,6 +81,9 @@ class Upstream:
     clock: VirtualClock
     revision_of: Callable[[str], int]
     histories: dict[str, History] = field(default_factory=dict)
+    orders: dict[str, OrderHistory] = field(default_factory=dict)
+    #: Which order shows a payment.
+    shown_in: Mapping[str, str] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
     #: What loads are shown, where that is not the newest.
     shown: dict[str, int] = field(default_factory=dict)
@@ -135,6 +149,7 @@ class Upstream:
             "amount_refunded": there.refunded,
             "currency": "eur",
             "dispute": there.dispute,
+            "order_reference": self.shown_in.get(number, ""),
         }
         if self.histories[number][0].speaks:
             # What several objects say has no common version but the money that went back.
@@ -147,16 +162,8 @@ class Upstream:
 
     def load(self, number: str, standing: Standing, schema: int) -> Loaded:
         """Load as the project's own resource does, and write down when it began."""
-        self.scheduler.step(self._step("load.begins", number))
-        # Nothing else moves time inside a schedule, and two loads never begin at the same moment.
-        self.clock.time += 0.001
-        begun = Load(number, schema, standing.revision, self.revision_of(number))
-        self.loads.append(begun)
+        begun = self._begin(number, schema, standing)
         mark = len(self.loads)
-        self.scheduler.note(
-            f"load {mark}, for revision {standing.revision}, "
-            f"the ledger is at {begun.ledger_revision}"
-        )
         self.scheduler.step(self._step("load.answers", number))
         if self.failures:
             failure = self.failures.pop(0)
@@ -166,6 +173,63 @@ class Upstream:
         begun.version, begun.state = self.shown.get(number, 0), found.details.state
         self.scheduler.note(f"version {begun.version}, {begun.state}")
         return payment_resource.loaded(number, found)
+
+    def _begin(self, number: str, schema: int, standing: Standing) -> Load:
+        self.scheduler.step(self._step("load.begins", number))
+        # Nothing else moves time inside a schedule, and two loads never begin at the same moment.
+        self.clock.time += 0.001
+        begun = Load(number, schema, standing.revision, self.revision_of(number))
+        self.loads.append(begun)
+        self.scheduler.note(
+            f"load {len(self.loads)}, for revision {standing.revision}, "
+            f"the ledger is at {begun.ledger_revision}"
+        )
+        return begun
+
+    def order_event(self, number: str, version: int) -> Event:
+        """Return the event of the order service that tells of this version."""
+        there = self.orders[number][version - 1]
+        return Event(
+            event_id=f"evt-{number}-{version}",
+            event_type=f"became.{there.state}",
+            number=number,
+            upstream_id=number,
+            occurred_at=moment(there),
+            content=self._order_content(number, version),
+        )
+
+    def _order_content(self, number: str, version: int) -> dict[str, object]:
+        there = self.orders[number][version - 1]
+        content: dict[str, object] = {
+            "lms_user_id": OWNER,
+            "status": there.state,
+            "currency": "eur",
+        }
+        if self.tells_versions:
+            content["version"] = version
+        return content
+
+    def payments_of(self, order: str) -> list[str]:
+        """Return the payments that this order shows."""
+        return [number for number, shown_in in self.shown_in.items() if shown_in == order]
+
+    def load_order(self, number: str, standing: Standing) -> Loaded:
+        """Load an order with its payments inside, and write down when it began."""
+        begun = self._begin(number, 1, standing)
+        begun.inside = {one: self.revision_of(one) for one in self.payments_of(number)}
+        mark = len(self.loads)
+        self.scheduler.step(self._step("load.answers", number))
+        version = self.shown.get(number, 0)
+        there = self.orders[number][version - 1]
+        begun.version, begun.state = version, there.state
+        self.scheduler.note(f"version {version}, {there.state}")
+        return Loaded(
+            payload=msgspec.json.encode({"order_reference": str(mark)}),
+            state=there.state,
+            owner=OWNER,
+            version=version if self.tells_versions else None,
+            observation=Observation(number, self._order_content(number, version), moment(there)),
+        )
 
     def found(self, number: str, mark: int) -> Found:
         """Return what upstream shows of the payment now, marked as the load of this number."""
@@ -203,22 +267,22 @@ class Upstream:
     def _step(self, name: str, number: str) -> Step:
         step = self._steps.get((name, number))
         if step is None:
-            thing = frozenset({f"upstream {number}"})
+            thing = frozenset({f"upstream {one}" for one in (number, *self.payments_of(number))})
             step = self._steps[name, number] = {
                 "upstream.becomes": Step(name, number, self.everywhere, thing),
                 "upstream.catches_up": Step(name, number, self.everywhere, thing),
                 # The judge asks in which order loads and commits came.
                 "load.begins": Step(
-                    name, number, self.everywhere | {"payments"}, frozenset({"loads"})
+                    name, number, self.everywhere | {"payments", "orders"}, frozenset({"loads"})
                 ),
                 "load.answers": Step(name, number, self.everywhere | thing),
             }[name]
         return step
 
-    def begin_scenario(self, everywhere: frozenset[str]) -> None:
+    def begin_scenario(self, everywhere: frozenset[str], shown_in: Mapping[str, str]) -> None:
         """Forget the steps of another scenario."""
-        if everywhere != self.everywhere:
-            self.everywhere = everywhere
+        if everywhere != self.everywhere or shown_in != self.shown_in:
+            self.everywhere, self.shown_in = everywhere, shown_in
             self._steps.clear()
 
 
@@ -245,7 +309,7 @@ def upstream_id(number: str) -> str:
     return f"pi_{number.replace('-', '_')}"
 
 
-def moment(version: Version) -> datetime:
+def moment(version: Version | OrderVersion) -> datetime:
     """Return upstream's time of this version: well before the schedule begins."""
     return (
         datetime.fromtimestamp(BEGINNING, UTC)

@@ -49,9 +49,9 @@ _MOST_CACHE_STEPS_OF_AN_ACTOR = 16
 
 
 def play(world: World, seed: int, *, tell: bool = False) -> Played:
-    """Play the schedule that `seed` stands for."""
+    """Play the schedule that `seed` stands for; with a container if it is negative."""
     rng = random.Random(seed)
-    scenario, plan = situation(rng)
+    scenario, plan = situation(rng, contained=seed < 0)
     return world.play(scenario, chooser(rng), plan, seed=seed, tell=tell)
 
 
@@ -77,14 +77,16 @@ def chooser(rng: random.Random) -> Choose:
     return choose
 
 
-def situation(rng: random.Random) -> tuple[Scenario, Plan]:
-    """Draw who takes part and what goes wrong."""
+def situation(rng: random.Random, *, contained: bool = False) -> tuple[Scenario, Plan]:
+    """Draw who takes part and what goes wrong; with a container in any case if `contained`."""
     loses = rng.random() < 0.35
     timed = not loses and rng.random() < 0.15
     crashing = rng.random() < 0.4
     lagging = rng.random() < 0.2
     shares = rng.random() < 0.2
-    numbers = NUMBERS[: 2 if rng.random() < 0.15 else 1]
+    contained = rng.random() < 0.3 or contained
+    numbers = NUMBERS[: 2 if rng.random() < (0.4 if contained else 0.15) else 1]
+    orders = (scenarios.ORDER,) if contained else ()
     history = rng.choice(HISTORIES)
     before = rng.choice(_BEFORE)
     names: list[str] = []
@@ -98,12 +100,14 @@ def situation(rng: random.Random) -> tuple[Scenario, Plan]:
 
     rung = rng.random() < 0.4
     _add_writers(rng, add, numbers, history, created=before is not None, lagging=lagging)
-    _add_readers(rng, add, numbers, shares=shares)
+    if contained:
+        _add_container_writer(rng, add, numbers, created=before is not None)
+    _add_readers(rng, add, (*numbers, *orders, *orders), shares=shares)
     _add_workers(rng, add, rung=rung)
     workers = tuple(names)
     may_fail = crashing
     if loses:
-        may_fail |= _add_losses(rng, casting, numbers)
+        may_fail |= _add_losses(rng, casting, (*numbers, *orders))
     if timed:
         casting.append(_joining(cast.passing, *(rng.choice((6.0, 16.0, 31.0)) for _ in range(2))))
     if rung and rng.random() < 0.3:
@@ -134,6 +138,9 @@ def situation(rng: random.Random) -> tuple[Scenario, Plan]:
         tells_versions=rng.random() < 0.7,
         # A lag that outlasts its time is recorded as the truth, and only verifying ends that.
         redelivers=(crashing or rng.random() < 0.2) and not lagging,
+        orders=dict.fromkeys(orders, scenarios.ORDERED),
+        # A payment that no order shows is in the same transactions at times.
+        shown_in={number: one for number in numbers for one in orders if rng.random() < 0.9},
     )
     return scenario, plan
 
@@ -188,6 +195,28 @@ def _add_writers(
             add(None, _joining(cast.catching_up, number))
 
 
+def _add_container_writer(
+    rng: random.Random, add: Add, numbers: Sequence[str], *, created: bool
+) -> None:
+    """Add who writes the container: its own events, alone or together with a payment's."""
+    if not created:
+        # Its payments touch it from the moment at which it is there.
+        add(
+            "writer order",
+            _joining(cast.writer, scenarios.ORDER, 1, name="writer order"),
+        )
+    elif rng.random() < 0.6:
+        if rng.random() < 0.5:
+            add(
+                "writer order",
+                _joining(cast.writer, scenarios.ORDER, 2, name="writer order"),
+            )
+        else:
+            both = [(scenarios.ORDER, 2), (numbers[0], 2)]
+            rng.shuffle(both)
+            add("writer batch", _joining(cast.batch_writer, *both, name="writer batch"))
+
+
 def _become(world: World, number: str, version: int) -> None:
     world.upstream.newest[number] = world.upstream.shown[number] = version
 
@@ -195,14 +224,15 @@ def _become(world: World, number: str, version: int) -> None:
 def _add_readers(rng: random.Random, add: Add, numbers: Sequence[str], *, shares: bool) -> None:
     for count in range(rng.choice((1, 1, 2, 2, 3))):
         name = f"reader {count + 1}"
+        number = rng.choice(numbers)
         add(
             name,
             _joining(
                 cast.reader,
-                rng.choice(numbers),
+                number,
                 name=name,
                 reads=rng.choice((1, 1, 2, 2, 3)),
-                schema=2 if rng.random() < 0.1 else 1,
+                schema=2 if rng.random() < 0.1 and number in NUMBERS else 1,
                 together=shares,
             ),
         )

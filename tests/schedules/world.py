@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -27,12 +28,15 @@ from coordinator.core import cache, clock, conf, keys, lease, load, resource, sw
 from coordinator.core.read import Lookup, read
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.errors import CoordinatorError
+from coordinator.ledger import locking
+from coordinator.ledger.queries import may_seed, standings_of
 from coordinator.ledger.recording import record_change
+from coordinator.orders.models import Order
 from coordinator.payments.models import Payment
 from coordinator.warmer import outcomes as endings
 from coordinator.warmer import throttle
 from tests.schedules.bell import Broker
-from tests.schedules.ledger import PAYMENTS, Ledger, Row
+from tests.schedules.ledger import ORDERS, PAYMENTS, Ledger, Row
 from tests.schedules.memory import Contents, ScheduledCache
 from tests.schedules.oracle import Judge, Violation
 from tests.schedules.scenario import CALM, EXPIRE, Plan, Scenario
@@ -116,14 +120,20 @@ class World:
         put(throttle, "_own", _NothingLearned())
         level = logging.root.manager.disable
         logging.disable(logging.CRITICAL)
+        put(locking, "lock", self._locking(locking.lock))
         real = resource.get(Payment.resource_name)
         resource.unregister(real.name)
         resource.register(self.resource(1, real))
+        real_orders = [one for one in resource.registered() if one.name == Order.resource_name]
+        resource.unregister(Order.resource_name)
+        resource.register(self.orders)
         try:
             yield self
         finally:
-            resource.unregister(real.name)
-            resource.register(real)
+            for mine in (real.name, Order.resource_name):
+                resource.unregister(mine)
+            for before_us in (real, *real_orders):
+                resource.register(before_us)
             logging.disable(level)
             self._restore_settings()
             for owner, name, value in reversed(before):
@@ -143,6 +153,37 @@ class World:
             real = real or resource.get(Payment.resource_name)
             self._resources[schema] = replace(real, load=load, load_many=None, schema=schema)
         return self._resources[schema]
+
+    @cached_property
+    def orders(self) -> Resource:
+        """Return the containers: orders that are loaded, with their payments, from here."""
+        return Resource(
+            name=Order.resource_name,
+            states=Order.state_table.names,
+            standings=standings_of(Order),
+            load=lambda number, standing: self.upstream.load_order(number, standing),
+            may_seed=may_seed,
+            likely_states=("confirmed",),
+        )
+
+    def resource_of(self, number: str) -> Resource:
+        """Return the resource that keeps what is of this number."""
+        return self.orders if number in self.scenario.orders else self.resource()
+
+    def _locking(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        """Let the judge know which rows a transaction locks, in which order."""
+
+        def lock(model: Any, *rest: Any) -> Any:
+            rows = real(model, *rest)
+            actor = self.scheduler.current
+            if actor is not None:
+                connection = self.ledger.connection(actor.index)
+                more = [str(row) for row in rows]
+                self.judge.locked(connection.locked, more)
+                connection.locked += more
+            return rows
+
+        return lock
 
     def _names(self, named: str, identifier: str, schema: int = 1) -> keys.Names:
         """Stand for ``keys.names``, whose memory of the last state is each process's own."""
@@ -226,7 +267,8 @@ class World:
         self.cache.on_its_way.clear()
         upstream, broker = self.upstream, self.broker
         upstream.scheduler = broker.scheduler = self.scheduler
-        upstream.begin_scenario(everywhere)
+        upstream.begin_scenario(everywhere, dict(scenario.shown_in))
+        upstream.orders = dict(scenario.orders)
         broker.everywhere = everywhere
         upstream.histories = dict(scenario.histories)
         upstream.newest, upstream.shown = dict(beginning.newest), dict(beginning.newest)
@@ -294,15 +336,21 @@ class World:
     # -- what is seen from outside -----------------------------------------------------------------
 
     def _after_commit(self, tables: frozenset[str]) -> None:
-        if PAYMENTS not in tables:
+        if tables.isdisjoint({PAYMENTS, ORDERS}):
             return
-        rows = self.ledger.raw.execute(_PAYMENT_ROWS)
-        for number, revision, state, version in rows.fetchall():
+        for number, revision, state, version in self.ledger.raw.execute(_PAYMENT_ROWS).fetchall():
             # Of several objects the column says how much went back, which counts no versions.
             counts = not self.upstream.histories[number][0].speaks
             self.judge.committed(number, revision, state, version if counts else None)
+        for row in self.ledger.raw.execute(_ORDER_ROWS).fetchall():
+            self.judge.committed(*row)
+        for number in self.scenario.orders:
+            self.judge.shows(number, self.upstream.payments_of(number))
         if self.scheduler.current is not None:
             self.scheduler.current.failures_at_commit = self.scheduler.current.cache_failures
+            self.scheduler.current.containers_at_commit = {
+                number: self.judge.revision_of(number) for number in self.scenario.orders
+            }
 
     def tell(self, actor: str, what: str) -> None:
         """Add a line to the story."""
@@ -355,6 +403,9 @@ class World:
         for number in self.scenario.histories:
             for version in range(1, self.upstream.newest.get(number, 0) + 1):
                 record_change(Payment, self.upstream.event(number, version))
+        for number in self.scenario.orders:
+            for version in range(1, self.upstream.newest.get(number, 0) + 1):
+                record_change(Order, self.upstream.order_event(number, version))
 
     def _judge_the_bell(self) -> None:
         for identifier, revision, _, outcome, reason, _, attempts in self.ledger.unsettled():
@@ -379,23 +430,30 @@ class World:
             self.judge.violated("G3", f"{row[0]} r{row[1]} is never settled: {row[4]!r}")
 
     def _read_all(self) -> None:
-        for number in self.scenario.histories:
+        for number in (*self.scenario.histories, *self.scenario.orders):
             cache.clear_request_tier()
             expected = self.judge.expect(number, "whoever comes later")
             answer: Lookup | CoordinatorError
             try:
-                answer = read(self.resource(), number)
+                answer = read(self.resource_of(number), number)
             except CoordinatorError as error:
                 answer = error
             self.tell("in the end", f"got {self.judge.answered(expected, answer)}")
 
     def _judge_the_states(self) -> None:
         for number, version in self.upstream.newest.items():
+            if number in self.upstream.orders:
+                state = self.upstream.orders[number][version - 1].state
+                if (known := self.judge.commits[number][-1].state) != state:
+                    self.judge.violated("G3", f"{number} is {known} in the end, {state} upstream")
+                continue
             there = self.upstream.histories[number][version - 1]
             wanted = (there.state, there.received, there.refunded, there.dispute)
-            known = self.ledger.columns(number)
-            if known != wanted:
-                self.judge.violated("G3", f"{number} is {known} in the end, and {wanted} upstream")
+            columns = self.ledger.columns(number)
+            if columns != wanted:
+                self.judge.violated(
+                    "G3", f"{number} is {columns} in the end, and {wanted} upstream"
+                )
 
     # -- settings ----------------------------------------------------------------------------------
 
@@ -435,6 +493,7 @@ class _NothingLearned(throttle.Throttle):
 
 
 _ABSENT = object()
+_ORDER_ROWS = f'SELECT number, revision, state, version FROM "{Order._meta.db_table}"'
 _PAYMENT_ROWS = f'SELECT number, revision, state, version FROM "{Payment._meta.db_table}"'
 
 
@@ -448,4 +507,9 @@ def _names_of(scenario: Scenario) -> dict[str, str]:
             for state in Payment.state_table:
                 key = keys.stored_key("payment", number, state.name, schema)
                 names[key] = f"entry {number}.{state.name}{mark}"
+    for number in scenario.orders:
+        names[keys.pointer_key("order", number)] = f"pointer {number}"
+        names[keys.lease_key("order", number)] = f"lease {number}"
+        for state in Order.state_table:
+            names[keys.stored_key("order", number, state.name)] = f"entry {number}.{state.name}"
     return names

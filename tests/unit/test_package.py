@@ -31,6 +31,7 @@ PUBLIC = [
     "Standing",
     "State",
     "StateTable",
+    "Touch",
     "changes_ended",
     "changes_recorded",
     "read",

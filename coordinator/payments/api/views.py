@@ -20,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from coordinator.core import clock, resource
-from coordinator.core.keys import InvalidIdentifier, check_identifier
+from coordinator.core.keys import check_identifier, is_identifier
 from coordinator.core.read import Lookup, Outcome, read, read_many
 from coordinator.errors import CoordinatorError
 from coordinator.payments.api import history, schema
@@ -103,7 +103,7 @@ class PaymentsView(ReadView):
             raise errors.BadQuery(f"At most {MOST_NUMBERS} numbers at once.")
         reader = reader_of(request)
         found = read_many(
-            resource.get("payment"), filter(_is_number, numbers), allowed=reader.may_read
+            resource.get("payment"), filter(is_identifier, numbers), allowed=reader.may_read
         )
         lookups = {
             number: one
@@ -161,14 +161,6 @@ def _plain(request: Request) -> HttpRequest:
 def _numbers(request: Request) -> list[str]:
     """Return the numbers asked for, in their order; commas separate them."""
     return ",".join(request.query_params.getlist("numbers")).split(",")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        check_identifier(text)
-    except InvalidIdentifier:
-        return False
-    return True
 
 
 def _whole_number(request: Request, name: str, *, least: int, most: int) -> int | None:
