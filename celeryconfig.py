@@ -9,6 +9,8 @@ from coordinator.celery import schedule
 broker_url = settings.CELERY_BROKER_URL
 broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
 broker_connection_retry_on_startup = True
+# For ever: ending would not bring the broker back, and a supervisor would only start it again.
+broker_connection_max_retries = None
 
 # JSON only: whoever can write to the broker must not be able to run code in a worker.
 accept_content = ["json"]

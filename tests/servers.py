@@ -5,8 +5,8 @@ from tools.servers.programs import (
     NginxServer,
     PgBouncerServer,
     PostgresServer,
-    RedisServer,
 )
+from tools.servers.redis import RedisServer, SentinelServer
 from tools.servers.server import HOST
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "PgBouncerServer",
     "PostgresServer",
     "RedisServer",
+    "SentinelServer",
 ]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from celery.beat import PersistentScheduler, Scheduler
 from celery.worker import state
@@ -22,6 +22,10 @@ from coordinator.operations import heartbeat
 from coordinator.operations.metrics import declared
 
 logger = logging.getLogger(__name__)
+
+# How long to wait between two attempts to connect: 1 s, 2 s, ... and 5 s from then on. Celery's own
+# goes up to 30 s, for which a broker that has failed over long ago would go unused.
+_RECONNECT: Final[dict[str, Any]] = {"interval_start": 1, "interval_step": 1, "interval_max": 5}
 
 
 def beat(role: str) -> None:
@@ -82,7 +86,7 @@ class BeatingConsumer(Consumer):
                 if callback is not None:
                     callback()
 
-            return wait_for_it(*args, callback=each_second, **options)
+            return wait_for_it(*args, callback=each_second, **{**options, **_RECONNECT})
 
         conn._ensure_connection = wait_and_beat  # noqa: SLF001
         return super().ensure_connected(conn)
@@ -105,6 +109,7 @@ class BeatingInMemory(Scheduler):
             self._tell_of_failure,
             self.app.conf.broker_connection_max_retries,
             callback=partial(beat, "beat"),
+            **_RECONNECT,
         )
 
     @staticmethod

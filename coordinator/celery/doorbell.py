@@ -7,10 +7,8 @@ beat drains it even if nothing ever rings.
 
 import logging
 
-from kombu.exceptions import OperationalError
-
-from coordinator.celery import host
-from coordinator.core import cache, clock
+from coordinator.celery import hints
+from coordinator.core import cache
 from coordinator.errors import CacheUnreachable
 
 logger = logging.getLogger(__name__)
@@ -18,9 +16,6 @@ logger = logging.getLogger(__name__)
 _KEY = "doorbell.settle"
 _LATER_KEY = "doorbell.settle.later"
 _TIMEOUT_SECONDS = 10
-_QUIET_AFTER_FAILURE_SECONDS = 1.0
-
-_quiet_until = 0.0
 
 
 def ring() -> bool:
@@ -28,7 +23,7 @@ def ring() -> bool:
 
     Never raises for what the broker or the cache do: the change is in the log, and the beat comes.
     """
-    if clock.current().monotonic() < _quiet_until:
+    if hints.quiet():
         return False
     try:
         if not cache.add(_KEY, b"1", _TIMEOUT_SECONDS):
@@ -36,7 +31,7 @@ def ring() -> bool:
     except CacheUnreachable:
         # Nobody can say whether it rings already: one message too many is the lesser harm.
         logger.debug("doorbell.unguarded")
-    return _send(0.0)
+    return _send(_KEY, 0.0)
 
 
 def ring_later(seconds: float) -> bool:
@@ -44,13 +39,15 @@ def ring_later(seconds: float) -> bool:
 
     That one may come later than asked for here: then the beat comes first.
     """
+    if hints.quiet():
+        return False
     try:
         # At least a second: memcached counts in whole ones.
         if not cache.add(_LATER_KEY, b"1", max(1, round(seconds))):
             return False
     except CacheUnreachable:
         return False
-    return _send(seconds)
+    return _send(_LATER_KEY, seconds)
 
 
 def clear() -> None:
@@ -58,15 +55,9 @@ def clear() -> None:
     cache.clear(_KEY)
 
 
-def _send(countdown: float) -> bool:
-    global _quiet_until
-    try:
-        host.task("settle").apply_async(countdown=countdown, retry=False)
-    except (OperationalError, OSError) as error:
-        # Let whoever comes next try again, after a moment: each try may cost a connect timeout in
-        # somebody's request.
-        _quiet_until = clock.current().monotonic() + _QUIET_AFTER_FAILURE_SECONDS
-        cache.clear(_KEY)
-        logger.warning("doorbell.unheard", extra={"error": type(error).__name__})
-        return False
-    return True
+def _send(key: str, countdown: float) -> bool:
+    sent = hints.send("settle", countdown=countdown)
+    if not sent:
+        # Let whoever comes next try again.
+        cache.clear(key)
+    return sent

@@ -1,9 +1,8 @@
 """Hears what happened and hands it to a task. Computes nothing."""
 
 from django.dispatch import receiver
-from kombu.exceptions import OperationalError
 
-from coordinator.celery import doorbell, host
+from coordinator.celery import doorbell, hints
 from coordinator.core import cache, events, keys
 from coordinator.ledger.signals import changes_recorded
 
@@ -21,22 +20,23 @@ def refresh_when_due(event: events.EntryDue) -> None:
 
     The readers keep the present entry, and only what is read is refreshed.
     """
+    if hints.quiet():
+        return
     key = keys.stored_key(event.resource, event.identifier, f"@refresh.{event.loaded_at}")
     if not cache.is_first(key, _REFRESH_TIMEOUT_SECONDS, if_unreachable=False):
         return
-    try:
-        host.task("warm_due").apply_async(
-            kwargs={
-                "name": event.resource,
-                "identifier": event.identifier,
-                "loaded_at": event.loaded_at,
-            },
-            expires=_REFRESH_TIMEOUT_SECONDS,
-            retry=False,
-        )
-    except (OperationalError, OSError):
-        # Nobody is the worse for it: the entry serves until it expires, and is loaded then.
-        return
+    sent = hints.send(
+        "warm_due",
+        kwargs={
+            "name": event.resource,
+            "identifier": event.identifier,
+            "loaded_at": event.loaded_at,
+        },
+        expires=_REFRESH_TIMEOUT_SECONDS,
+    )
+    if not sent:
+        # The entry serves on until it expires, and until then the next reader may tell.
+        cache.clear(key)
 
 
 events.subscribe(refresh_when_due, events.EntryDue)

@@ -10,7 +10,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 
-from coordinator.checks import access, adopting, limits, places, secrets, timing
+from coordinator.checks import access, adopting, brokers, limits, places, secrets, timing
 
 Check = Callable[[], Iterator[checks.CheckMessage]]
 
@@ -40,6 +40,9 @@ OF_THE_SERVICE: tuple[Check, ...] = (
     places.production_servers,
     timing.upstream_parts_within_whole,
     places.misspelt_names,
+    brokers.master_named,
+    brokers.budget_address,
+    brokers.certificates,
 )
 
 #: What only a deployment has to hold to: ``check --deploy``.

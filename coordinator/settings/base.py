@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from coordinator import __version__
-from coordinator.settings import caches, environment, own
+from coordinator.settings import brokers, caches, environment, own
 from coordinator.settings.databases import database
 from coordinator.settings.environment import env, listed
 from coordinator.settings.own import *
@@ -188,6 +188,16 @@ def databases(url: str) -> dict[str, dict[str, Any]]:
             pooled=own.DATABASE_POOLED,
         )
     }
+
+
+def broker_transport_options(url: str) -> dict[str, Any]:
+    """Return Celery's options for the broker at `url`, with our limits."""
+    return brokers.transport_options(
+        url,
+        visibility_timeout_seconds=own.CELERY_VISIBILITY_TIMEOUT_SECONDS,
+        sentinel_master=own.CELERY_BROKER_SENTINEL_MASTER,
+        sentinel_password=own.CELERY_BROKER_SENTINEL_PASSWORD,
+    )
 
 
 LOGGING = {

@@ -3,9 +3,9 @@
 With MEMCACHED_SERVERS, CELERY_BROKER_URL and DATABASE_URL in the environment the parts run apart.
 """
 
+from coordinator import addresses
 from coordinator.settings import base
 from coordinator.settings.base import *
-from coordinator.settings.brokers import transport_options
 from coordinator.settings.caches import local_memory
 from coordinator.settings.environment import BASE_DIR, env, listed
 
@@ -30,7 +30,5 @@ CACHES = (
     )
 )
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "memory://")
-CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(
-    CELERY_BROKER_URL, visibility_timeout_seconds=base.CELERY_VISIBILITY_TIMEOUT_SECONDS
-)
+CELERY_BROKER_URL = addresses.address(env.str("CELERY_BROKER_URL", "memory://"))
+CELERY_BROKER_TRANSPORT_OPTIONS = base.broker_transport_options(CELERY_BROKER_URL)

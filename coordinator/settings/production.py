@@ -2,9 +2,9 @@
 
 from django.core.exceptions import ImproperlyConfigured
 
+from coordinator import addresses
 from coordinator.settings import base
 from coordinator.settings.base import *
-from coordinator.settings.brokers import transport_options
 from coordinator.settings.environment import count_or_none, env, listed
 
 REQUIRED = [
@@ -55,10 +55,8 @@ JWT_AUTH = base.jwt_auth(JWT_SECRET_KEY)
 DATABASE_URL = env.str("DATABASE_URL")
 DATABASES = base.databases(DATABASE_URL)
 CACHES = base.memcached_caches()
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL")
-CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(
-    CELERY_BROKER_URL, visibility_timeout_seconds=base.CELERY_VISIBILITY_TIMEOUT_SECONDS
-)
+CELERY_BROKER_URL = addresses.address(env.str("CELERY_BROKER_URL"))
+CELERY_BROKER_TRANSPORT_OPTIONS = base.broker_transport_options(CELERY_BROKER_URL)
 
 # Only over HTTPS. Health and metrics are asked for from inside, where TLS has already ended.
 SECURE_SSL_REDIRECT = env.bool("DJANGO_SECURE_SSL_REDIRECT", True)

@@ -17,7 +17,7 @@ from django.db import connection
 from tests.processes import Server, ServerFailed, ServerMissing
 from tests.servers import MemcachedServer, PostgresServer, RedisServer
 
-KINDS = [MemcachedServer, RedisServer, PostgresServer]
+KINDS: list[type[Server]] = [MemcachedServer, RedisServer, PostgresServer]
 TOP = Path(__file__).resolve().parents[2]
 
 

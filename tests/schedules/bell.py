@@ -1,10 +1,12 @@
 """The broker: a bag of messages that wake a worker, any of which may be lost or doubled."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from kombu.exceptions import OperationalError
 
-from tests.schedules.scheduler import Scheduler
+from coordinator.celery import hints
+from tests.schedules.scheduler import Process, Scheduler
 from tests.schedules.steps import NOTHING, Step
 from tests.schedules.timing import VirtualClock
 
@@ -22,7 +24,7 @@ class Broker:
     everywhere: frozenset[str] = NOTHING
 
     def send(self, *, countdown: float | None = None, **_: object) -> None:
-        """Take a message: what ``settle.apply_async`` does under the scheduler."""
+        """Take a message: what publishing does under the scheduler."""
         self.scheduler.step(Step("broker.send", "settle", self.everywhere, SENT))
         if self.down:
             self.scheduler.note("refused")
@@ -51,3 +53,28 @@ class Broker:
         self.scheduler.step(Step("broker.doubles", "a message", self.everywhere | SENT, TAKEN))
         self.scheduler.note(bool(self.messages))
         self.messages += self.messages[:1]
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Stands for the one of `process` in ``hints``: as quiet after a failure, and without turns.
+
+    A thread that gets no turn loses its hint, as if the broker refused it.
+    """
+
+    broker: Broker
+    clock: VirtualClock
+    process: Process
+
+    def quiet(self) -> bool:
+        """Return True if a failure is recent."""
+        return self.clock.time < self.process.quiet_until
+
+    def send(self, _: str, options: dict[str, Any]) -> bool:
+        """Send a message; return False if it was refused."""
+        try:
+            self.broker.send(**options)
+        except OperationalError:
+            self.process.quiet_until = self.clock.time + hints._QUIET_SECONDS
+            return False
+        return True

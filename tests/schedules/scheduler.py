@@ -34,8 +34,9 @@ class Process:
     def __init__(self, name: str) -> None:
         self.name = name
         self.flights: dict[str, object] = {}
-        self.quiet_until = 0.0
         self.names: dict[tuple[str, str, int], Names] = {}
+        #: When it asks the broker again that has just refused a message.
+        self.quiet_until = 0.0
         #: Cut off from the cache: it does not answer this process.
         self.cut_off = False
 

@@ -23,7 +23,7 @@ from django.db import connections
 from django.utils import timezone
 from edx_django_utils.cache import utils as request_tier
 
-from coordinator.celery import doorbell, tasks
+from coordinator.celery import doorbell, hints, tasks
 from coordinator.core import cache, clock, conf, keys, lease, load, resource, switches
 from coordinator.core.read import Lookup, read
 from coordinator.core.resource import Loaded, Resource, Standing
@@ -35,7 +35,7 @@ from coordinator.orders.models import Order
 from coordinator.payments.models import Payment
 from coordinator.warmer import outcomes as endings
 from coordinator.warmer import throttle
-from tests.schedules.bell import Broker
+from tests.schedules.bell import Broker, Publisher
 from tests.schedules.ledger import ORDERS, PAYMENTS, Ledger, Row
 from tests.schedules.memory import Contents, ScheduledCache
 from tests.schedules.oracle import Judge, Violation
@@ -108,7 +108,6 @@ class World:
         put(cache, "_backend", self.cache)
         put(timezone, "datetime", VirtualDatetime(self.clock))
         put(clock, "_clock", self.clock)
-        put(tasks.settle, "apply_async", lambda **options: self.broker.send(**options))
         put(switches, "_memo", switches._Memo(switches.Switches(), float("inf")))
         put(keys, "names", self._names)
         put(endings, "of_trouble", self._unforeseen)
@@ -116,7 +115,7 @@ class World:
         put(load, "_pool", lambda pid, size: InTurn())
         put(lease, "_flights", {})
         put(lease, "_serial", lease._serial)
-        put(doorbell, "_quiet_until", 0.0)
+        put(hints, "_publisher", hints._publisher)
         put(throttle, "_own", _NothingLearned())
         level = logging.root.manager.disable
         logging.disable(logging.CRITICAL)
@@ -295,11 +294,10 @@ class World:
         self._connection_slot.default = self.ledger.connection(actor.index)
         request_tier._REQUEST_CACHE._data = actor.tier
         lease._flights = actor.process.flights  # type: ignore[assignment]
-        doorbell._quiet_until = actor.process.quiet_until
+        hints._publisher = Publisher(self.broker, self.clock, actor.process)  # type: ignore[assignment]  # a stand-in
 
     def _leave(self, actor: Actor) -> None:
         actor.tier = request_tier._REQUEST_CACHE._data
-        actor.process.quiet_until = doorbell._quiet_until
 
     def _bury(self, actor: Actor) -> None:
         self.ledger.connection(actor.index).bury()

@@ -31,10 +31,10 @@ def _reconnect(configuration: dict[str, Any]) -> None:
 
 
 class Messages:
-    """What waits in the queues of a Redis broker that other tests use too."""
+    """What waits in the queues of a Redis broker, which other tests use too unless `alone`."""
 
-    def __init__(self, url: str) -> None:
-        self.prefix = f"test-{uuid.uuid4().hex[:12]}:"
+    def __init__(self, url: str, *, alone: bool = False) -> None:
+        self.prefix = "" if alone else f"test-{uuid.uuid4().hex[:12]}:"
         self._redis = Redis.from_url(url)
 
     def waiting(self, queue: str = "settle") -> int:

@@ -202,6 +202,26 @@ WRONG: dict[str, tuple[str, dict[str, Any]]] = {
         "coordinator.E018",
         {"MIDDLEWARE": ["django.middleware.common.CommonMiddleware", "no.such.middleware"]},
     ),
+    "a sentinel without the name of its master": (
+        "coordinator.E021",
+        {"CELERY_BROKER_URL": "sentinel://broker:26379", "CACHES": MEMCACHED},
+    ),
+    "a budget at a sentinel": (
+        "coordinator.E022",
+        {"COORDINATOR_BUDGET_URL": "sentinel://broker:26379"},
+    ),
+    "a broker that verifies perhaps": (
+        "coordinator.E023",
+        {"CELERY_BROKER_URL": "rediss://broker?ssl_cert_reqs=perhaps", "CACHES": MEMCACHED},
+    ),
+    "a budget that verifies perhaps": (
+        "coordinator.E023",
+        {"COORDINATOR_BUDGET_URL": "rediss://broker?ssl_cert_reqs=perhaps"},
+    ),
+    "options of TLS where there is none": (
+        "coordinator.E023",
+        {"CELERY_BROKER_URL": "redis://broker?ssl_cert_reqs=required", "CACHES": MEMCACHED},
+    ),
     "a claim shorter than its task": ("coordinator.W002", {"COORDINATOR_CLAIM_SECONDS": 54}),
     "a local cache of the usual size": (
         "coordinator.W003",

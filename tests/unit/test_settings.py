@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
 
+from coordinator.addresses import address
 from coordinator.defaults import DEFAULTS, TEXTS
 from coordinator.settings import own
 from coordinator.settings.brokers import transport_options
@@ -359,6 +360,45 @@ def test_each_broker_gets_the_options_that_it_knows(url: str, name: str) -> None
 
 def test_an_unknown_broker_gets_no_options_of_another() -> None:
     assert transport_options("amqp://host", visibility_timeout_seconds=600) == {}
+
+
+def test_a_sentinels_master_and_password_are_options_of_the_transport() -> None:
+    options = transport_options(
+        "sentinel://host",
+        visibility_timeout_seconds=600,
+        sentinel_master="m",
+        sentinel_password="w",
+    )
+
+    assert options["master_name"] == "m"
+    assert options["sentinel_kwargs"] == {"password": "w"}
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("rediss://host/0", "rediss://host/0?ssl_cert_reqs=required"),
+        ("rediss://host?ssl_cert_reqs=CERT_NONE", "rediss://host?ssl_cert_reqs=none"),
+        ("rediss://host?ssl_cert_reqs=cert_optional", "rediss://host?ssl_cert_reqs=optional"),
+        ("rediss://host?ssl_cert_reqs=NONE", "rediss://host?ssl_cert_reqs=none"),
+        ("rediss://host?ssl_cert_reqs=perhaps", "rediss://host?ssl_cert_reqs=perhaps"),
+        (
+            "rediss://u:p%40w@host/1?ssl_ca_certs=/a/b.pem&ssl_check_hostname=no",
+            "rediss://u:p%40w@host/1?ssl_ca_certs=/a/b.pem&ssl_check_hostname=false"
+            "&ssl_cert_reqs=required",
+        ),
+        (
+            "sentinel://a?ssl_cert_reqs=CERT_REQUIRED;sentinel://b",
+            "sentinel://a?ssl_cert_reqs=required;sentinel://b",
+        ),
+        ("redis://:word@host/0", "redis://:word@host/0"),
+        ("redis://[::1/0", "redis://[::1/0"),
+        ("memory://", "memory://"),
+    ],
+)
+def test_tls_is_said_so_that_all_who_read_an_address_know_it(given: str, wanted: str) -> None:
+    assert address(given) == wanted
+    assert address(wanted) == wanted
 
 
 # -- Celery ----------------------------------------------------------------------------------------

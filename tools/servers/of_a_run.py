@@ -5,7 +5,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.servers.programs import MemcachedServer, PostgresServer, RedisServer
+from tools.servers.programs import MemcachedServer, PostgresServer
+from tools.servers.redis import RedisServer
 from tools.servers.server import Server, ServerMissing, how_to_install
 
 _KINDS: tuple[type[Server], ...] = (MemcachedServer, RedisServer, PostgresServer)

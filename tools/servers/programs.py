@@ -1,4 +1,4 @@
-"""memcached, redis-server, PostgreSQL, PgBouncer and nginx, from the system's packages."""
+"""memcached, PostgreSQL, PgBouncer and nginx, from the system's packages."""
 
 import signal
 import socket
@@ -24,28 +24,6 @@ class MemcachedServer(Server):
     def answers(self) -> bool:
         """Return True once it tells its version."""
         return self.exchange(b"version\r\n").startswith(b"VERSION")
-
-
-class RedisServer(Server):
-    """Redis that keeps nothing on disk."""
-
-    program = package = "redis-server"
-
-    @property
-    def url(self) -> str:
-        """Return the address as Celery and redis-py take it."""
-        return f"redis://{self.address}/0"
-
-    def command(self) -> list[str]:
-        """Return the command."""
-        return [
-            *[self.executable(), "--bind", HOST, "--port", str(self.port), "--save", ""],
-            *["--appendonly", "no", "--dir", str(self.directory), "--daemonize", "no"],
-        ]
-
-    def answers(self) -> bool:
-        """Return True once it answers a ping."""
-        return self.exchange(b"PING\r\n").startswith(b"+PONG")
 
 
 class PostgresServer(Server):

@@ -32,7 +32,8 @@ def _cache() -> Finding:
 
 def _broker() -> Finding:
     timeout = settings.COORDINATOR_HEALTH_TIMEOUT_SECONDS
-    return Finding(broker.answers(settings.CELERY_BROKER_URL, timeout))
+    options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    return Finding(broker.answers(settings.CELERY_BROKER_URL, timeout, options))
 
 
 def _upstream() -> Finding:

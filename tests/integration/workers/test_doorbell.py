@@ -1,13 +1,13 @@
 """The doorbell: wakes a worker once, and is no obstacle when nobody can hear it."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from celery.signals import before_task_publish
 from pytest_django import Settings
 
-from coordinator.celery import doorbell, tasks
+from coordinator.celery import doorbell, hints, tasks
 from coordinator.core import cache
 from coordinator.ledger.recording import Recording
 from tests.processes import HOST, free_port
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.usefixtures("sqlite_ledger")
 @pytest.fixture(autouse=True)
 def heard_before() -> Iterator[None]:
     """Let each test begin with a broker that has not just failed."""
-    doorbell._quiet_until = 0.0
+    hints._start_afresh()
     yield
-    doorbell._quiet_until = 0.0
+    hints._start_afresh()
 
 
 @pytest.fixture
@@ -46,16 +46,18 @@ def no_broker() -> Iterator[None]:
 
 
 @pytest.fixture
-def published() -> Iterator[list[str]]:
-    """Return the list of the tasks that somebody tries to publish."""
+def failed() -> Iterator[list[str]]:
+    """Return the list of the hints that are tried, and fail."""
     names: list[str] = []
 
-    def hear(sender: str = "", **_: object) -> None:
-        names.append(sender)
+    class Hearing(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            names.append(record.__dict__["task"])
 
-    before_task_publish.connect(hear)
+    hearing = Hearing()
+    hints.logger.addHandler(hearing)
     yield names
-    before_task_publish.disconnect(hear)
+    hints.logger.removeHandler(hearing)
 
 
 @pytest.fixture
@@ -147,10 +149,10 @@ def test_a_postponed_change_is_rung_for_later(messages: Messages, upstream: Upst
 
 
 def test_without_a_broker_a_change_still_commits_and_asks_for_it_only_once(
-    no_broker: None, published: list[str]
+    no_broker: None, failed: list[str]
 ) -> None:
     assert record("processing", at=1).outcome is Recording.APPLIED
-    assert published == ["coordinator.settle"]
+    assert failed == ["settle"]
     assert states() == {"": 1}
 
 
@@ -158,7 +160,7 @@ def test_a_ring_that_nobody_heard_lets_the_next_one_ring(
     no_broker: None, messages_later: Callable[[], Messages]
 ) -> None:
     assert doorbell.ring() is False
-    doorbell._quiet_until = 0.0
+    hints._start_afresh()
     waiting = messages_later()
     assert doorbell.ring() is True
     assert waiting.waiting() == 1
@@ -180,13 +182,13 @@ def messages_later(redis_server: RedisServer) -> Iterator[Callable[[], Messages]
 
 
 def test_after_a_failure_the_broker_is_left_alone_for_a_moment(
-    no_broker: None, published: list[str]
+    no_broker: None, failed: list[str]
 ) -> None:
     doorbell.ring()
-    assert published == ["coordinator.settle"]
+    assert failed == ["settle"]
     for _ in range(100):
         assert doorbell.ring() is False
-    assert published == ["coordinator.settle"], "each of them tried to connect"
+    assert failed == ["settle"], "each of them tried to connect"
 
 
 def test_without_a_cache_it_rings_once_too_often_rather_than_never(

@@ -35,7 +35,14 @@ def test_redis_must_say_pong(listener: str) -> None:
 @pytest.mark.parametrize("scheme", ["redis", "amqp", "sentinel"])
 def test_where_nobody_listens_that_is_an_error(scheme: str) -> None:
     with pytest.raises((OSError, redis.RedisError)):
-        broker.answers(f"{scheme}://{HOST}:{free_port()}", TIMEOUT_SECONDS)
+        broker.answers(
+            f"{scheme}://{HOST}:{free_port()}", TIMEOUT_SECONDS, {"master_name": "coordinator"}
+        )
+
+
+def test_a_sentinel_is_asked_for_a_master_by_name(listener: str) -> None:
+    with pytest.raises(broker.NoDoor, match="name of a master"):
+        broker.answers(f"sentinel://{listener}", TIMEOUT_SECONDS)
 
 
 def test_of_several_one_that_answers_is_enough(listener: str) -> None:
