@@ -16,9 +16,9 @@ from pytest_django import DjangoDbBlocker, Settings
 from coordinator.settings import base, caches
 from coordinator.warmer import throttle
 from coordinator.web import throttling, token_memory
-from tests.databases import default_database, emptied, migrated_test_database
+from tests.databases import default_database, emptied, migrated_test_database, use_pymysql
 from tests.processes import Server, ServerMissing
-from tests.servers import MemcachedServer, PostgresServer, RedisServer
+from tests.servers import MariaDBServer, MemcachedServer, PostgresServer, RedisServer
 from tools.servers.of_a_run import check_installed
 
 AnyServer = TypeVar("AnyServer", bound=Server)
@@ -66,6 +66,12 @@ def redis_server() -> Iterator[RedisServer]:
 def postgres_server() -> Iterator[PostgresServer]:
     """Yield a running PostgreSQL, shared by the tests."""
     yield from running(PostgresServer())
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDBServer]:
+    """Yield a running MariaDB, shared by the tests."""
+    yield from running(MariaDBServer())
 
 
 # -- the cache: each test has a prefix of its own ----------------------------------------------
@@ -170,6 +176,32 @@ def sqlite_database(
             yield migrated
         finally:
             django_db_blocker.restore()
+
+
+@pytest.fixture(scope="session")
+def mariadb_database(
+    mariadb_server: MariaDBServer, django_db_blocker: DjangoDbBlocker
+) -> Iterator[dict[str, Any]]:
+    """Yield the settings of a migrated database on MariaDB."""
+    use_pymysql()
+    with (
+        django_db_blocker.unblock(),
+        migrated_test_database(mariadb_server.database) as database,
+    ):
+        django_db_blocker.block()
+        try:
+            yield database
+        finally:
+            django_db_blocker.restore()
+
+
+@pytest.fixture
+def mariadb_ledger(
+    mariadb_database: dict[str, Any], django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """Make MariaDB this test's database, let the test commit to it, and leave it empty."""
+    with django_db_blocker.unblock(), default_database(mariadb_database), emptied():
+        yield
 
 
 @pytest.fixture

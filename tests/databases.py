@@ -4,8 +4,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import django
+import pymysql
 from django.core.management import call_command
 from django.db import connection, connections
+
+
+def use_pymysql() -> None:
+    """Put PyMySQL in the place of mysqlclient, which needs a compiler, under a version of its."""
+    pymysql.version_info = (2, 2, 8, "final", 1)
+    pymysql.install_as_MySQLdb()
 
 
 @contextmanager
@@ -31,7 +39,9 @@ def default_database(database: Mapping[str, Any]) -> Iterator[None]:
 def migrated_test_database(database: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Create and migrate a test database beside `database`, yield its settings, and drop it."""
     with default_database(database):
-        name = connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        # From Django 6.1 on nothing is serialised unless it is asked for.
+        options = {} if django.VERSION >= (6, 1) else {"serialize": False}
+        name = connection.creation.create_test_db(verbosity=0, autoclobber=True, **options)
     yield {**database, "NAME": name}
     with default_database({**database, "NAME": name}):
         connection.creation.destroy_test_db(str(database["NAME"]), verbosity=0)

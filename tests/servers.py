@@ -1,6 +1,7 @@
 """The real servers; ``tests/conftest.py`` makes fixtures of them."""
 
 from tools.servers.programs import (
+    MariaDBServer,
     MemcachedServer,
     NginxServer,
     PgBouncerServer,
@@ -11,6 +12,7 @@ from tools.servers.server import HOST
 
 __all__ = [
     "HOST",
+    "MariaDBServer",
     "MemcachedServer",
     "NginxServer",
     "PgBouncerServer",

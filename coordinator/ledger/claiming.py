@@ -15,7 +15,7 @@ from functools import cache
 from typing import Final
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from coordinator.ledger.lookups import one_parameter
@@ -148,7 +148,7 @@ def in_steps(
             due = due.select_for_update(skip_locked=True)
         elif connection.features.has_select_for_update:
             due = due.select_for_update()
-        page = list(due.order_by("-id")[: _newest_of(limit)])
+        page = list(_among_the_newest(due).order_by("-id")[: _newest_of(limit)])
         rest = due.exclude(pk__in=[change.pk for change in page])
         page += rest.order_by("next_attempt_at", "id")[: limit - len(page)]
         Change.objects.filter(pk__in=[change.pk for change in page]).update(
@@ -157,3 +157,11 @@ def in_steps(
     for change in page:
         change.claims += 1
     return page
+
+
+def _among_the_newest(due: "QuerySet[Change]") -> "QuerySet[Change]":
+    """Return those of `due` that are among the newest unsettled ones."""
+    newest = Change.objects.filter(UNSETTLED).order_by("-id").values_list("id", flat=True)
+    for oldest in newest[NEWEST_LOOKED_AT - 1 : NEWEST_LOOKED_AT]:
+        return due.filter(pk__gte=oldest)
+    return due

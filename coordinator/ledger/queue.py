@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
-from django.db.models import Count, F, Min
-from django.db.models.functions import Greatest
+from django.db.models import Case, Count, F, Min, When
 from django.utils import timezone
 
 from coordinator.ledger.claiming import claim
@@ -48,6 +48,10 @@ class Backlog:
     oldest_seconds: float
 
 
+# Never below 0, which MariaDB would not even compute: its column has no sign.
+_ONE_LESS: Final = Case(When(claims__gt=0, then=F("claims") - 1), default=0)
+
+
 def conclude(endings: Iterable[tuple[Change, Ending]]) -> None:
     """Write down how claimed changes ended: one statement for each way of ending."""
     groups: dict[tuple[Ending, str], list[Change]] = defaultdict(list)
@@ -67,7 +71,7 @@ def conclude(endings: Iterable[tuple[Change, Ending]]) -> None:
         if ending.tried and ending.burn:
             columns["attempts"] = F("attempts") + 1
         # Never below 0: somebody may have set it to 0 meanwhile, for another try.
-        columns["claims"] = 0 if ending.tried else Greatest(F("claims") - 1, 0)
+        columns["claims"] = 0 if ending.tried else _ONE_LESS
         # Whoever is late (its claim ran out, and somebody else took over; or an abandoned change is
         # to be tried again) finds another outcome than it knew, and leaves it as it is.
         count = _write([change.pk for change in changes], known, columns)

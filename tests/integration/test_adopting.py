@@ -166,3 +166,15 @@ def test_a_hosts_database_without_limits_is_a_warning(
     assert message.id == "coordinator.W005"
     assert "ALTER ROLE" in (message.hint or "")
     assert check_limits(databases=None) == []
+
+
+def test_mariadb_has_limits_of_its_own(mariadb_ledger: None, settings: Settings) -> None:
+    from django.db import connection
+
+    del settings.COORDINATOR_PRODUCTION
+    [message] = check_limits(databases=["default"])
+    assert message.id == "coordinator.W005"
+    assert "max_statement_time = 15" in (message.hint or "")
+    with connection.cursor() as cursor:
+        cursor.execute("SET max_statement_time = 15, idle_transaction_timeout = 15")
+    assert check_limits(databases=["default"]) == []

@@ -22,3 +22,11 @@ def rung() -> Iterator[list[dict[str, Any]]]:
     state_changed.connect(hear, weak=False)
     yield heard
     state_changed.disconnect(hear)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def each_ledger(request: pytest.FixtureRequest) -> str:
+    """Run the test once on each database that may be a ledger, with real commits; return which."""
+    name: str = request.param
+    request.getfixturevalue(f"{name}_ledger")
+    return name

@@ -167,6 +167,8 @@ def test_several_threads_never_get_the_same_change() -> None:
 
 CLAIM_ALL = """
 import django, json, sys
+from tests.databases import use_pymysql
+use_pymysql()
 django.setup()
 from coordinator.ledger import claiming, queue
 print("ready", flush=True)
@@ -215,7 +217,8 @@ def database_url() -> str:
     database = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{database['NAME']}"
-    return "postgres://{USER}@{HOST}:{PORT}/{NAME}".format(**database)
+    scheme = "postgres" if connection.vendor == "postgresql" else "mysql"
+    return "{scheme}://{USER}@{HOST}:{PORT}/{NAME}".format(scheme=scheme, **database)
 
 
 # -- concluding --------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ def payments(count: int) -> list[str]:
     return [row.number for row in Payment.objects.bulk_create(rows)]
 
 
+@pytest.mark.parametrize("each_ledger", ["sqlite", "postgres"], indirect=True)
 def test_a_page_is_claimed_in_one_statement() -> None:
     logged(5)
     with CaptureQueriesContext(connection) as queries:
