@@ -19,7 +19,7 @@ _READS_OF_AN_OLD_SNAPSHOT = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Known:
     """What is current of one thing, and its entry if the cache has a usable one.
 
     `state` is None if the thing does not exist. `from_ledger` says that the pointer could not
@@ -36,7 +36,7 @@ class Found:
 
 def find(
     resource: Resource, identifiers: Iterable[str], *, tiered: bool = True
-) -> dict[str, Found]:
+) -> dict[str, Known]:
     """Return what is current of each identifier.
 
     With `tiered` False the request tier is passed by: for a reader that waits for an entry which
@@ -56,15 +56,15 @@ def find(
             known = pointer.decode(answer.found.get(key), key) if key in answer.found else None
             if known is not None:
                 pointers[name] = known
-    found: dict[str, Found] = {}
+    found: dict[str, Known] = {}
     unknown = []
     for name in names:
         match pointers.get(name):
             # A state that only another release knows is left to the ledger.
             case Current(state, revision) if state in resource.states:
-                found[name] = Found(state, revision)
+                found[name] = Known(state, revision)
             case Absent():
-                found[name] = Found(None)
+                found[name] = Known(None)
             case _:
                 unknown.append(name)
     if unknown:
@@ -90,7 +90,7 @@ def _get(entry_keys: list[str], pointer_keys: list[str], *, tiered: bool) -> cac
 
 def _from_ledger(
     resource: Resource, names: list[str], pointers: Mapping[str, Pointer]
-) -> dict[str, Found]:
+) -> dict[str, Known]:
     standings = dict(resource.standings(names))
     for _ in range(_READS_OF_AN_OLD_SNAPSHOT):
         # suspended(q) was set with q-1 committed: less than that is a snapshot from before.
@@ -104,7 +104,7 @@ def _from_ledger(
             break
         standings |= resource.standings(behind)
     return {
-        name: Found(
+        name: Known(
             standing.state if (standing := standings.get(name)) else None,
             _revision(standing),
             standing=standing,
@@ -121,12 +121,12 @@ def _revision(standing: Standing | None) -> int:
 
 def _with_entries(
     resource: Resource,
-    found: dict[str, Found],
+    found: dict[str, Known],
     held: Mapping[str, object],
     guessed: frozenset[str],
     *,
     tiered: bool,
-) -> dict[str, Found]:
+) -> dict[str, Known]:
     entry_keys = {
         name: resource.entry_key(name, one.state)
         for name, one in found.items()

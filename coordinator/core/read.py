@@ -15,7 +15,7 @@ import msgspec
 from coordinator.core import cache, clock, conf, events, fill, keys, load, pointer, switches
 from coordinator.core.entry import CacheEntry, EntryUnusable, decode
 from coordinator.core.fill import Warmed, WarmOutcome
-from coordinator.core.find import Found, find
+from coordinator.core.find import Known, find
 from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.errors import CoordinatorError
 
@@ -111,7 +111,7 @@ def read_many(
                 _told(resource, result, started)
         return {name: past[name] for name in names}
     results: dict[str, Lookup | CoordinatorError] = {}
-    missed: dict[str, Found] = {}
+    missed: dict[str, Known] = {}
     for name, one in find(resource, names).items():
         lookup = _answer(resource, name, one, allowed)
         if lookup is None:
@@ -156,7 +156,7 @@ def _warm(resource: Resource, names: keys.Names, allowed: Allowed | None) -> Loo
 
 
 def _answer(
-    resource: Resource, identifier: str, found: Found, allowed: Allowed | None
+    resource: Resource, identifier: str, found: Known, allowed: Allowed | None
 ) -> Lookup | None:
     """Return the answer that `found` gives, or None if upstream has to be asked."""
     if found.state is None:
@@ -208,7 +208,7 @@ def _deadline(started: float) -> float:
 def _miss(
     resource: Resource,
     identifier: str,
-    found: Found,
+    found: Known,
     allowed: Allowed | None,
     deadline: float,
 ) -> Lookup:
@@ -253,7 +253,7 @@ def _miss(
 
 
 def _miss_many(
-    resource: Resource, missed: dict[str, Found], allowed: Allowed | None, deadline: float
+    resource: Resource, missed: dict[str, Known], allowed: Allowed | None, deadline: float
 ) -> dict[str, Lookup | CoordinatorError]:
     """Load at once all whose lease is free; then wait for the others, until `deadline`.
 
@@ -280,11 +280,11 @@ def _miss_many(
     return results
 
 
-def _cold(found: Found, standing: Standing | None) -> Found:
+def _cold(found: Known, standing: Standing | None) -> Known:
     """Return what the ledger says now of a thing whose entry was not found."""
     if standing is None:
-        return Found(None, from_ledger=True)
-    return Found(
+        return Known(None, from_ledger=True)
+    return Known(
         standing.state,
         standing.revision,
         standing=standing,
@@ -294,7 +294,7 @@ def _cold(found: Found, standing: Standing | None) -> Found:
 
 
 def _loaded(
-    resource: Resource, identifier: str, found: Found, warmed: Warmed, allowed: Allowed | None
+    resource: Resource, identifier: str, found: Known, warmed: Warmed, allowed: Allowed | None
 ) -> Lookup:
     entry = warmed.entry
     if entry is None:
@@ -337,7 +337,7 @@ def _past_the_cache(
     wanted: dict[str, Standing] = {}
     for name in identifiers:
         standing = standings.get(name)
-        found = Found(None) if standing is None else Found(standing.state, standing=standing)
+        found = Known(None) if standing is None else Known(standing.state, standing=standing)
         lookup = _answer(resource, name, replace(found, from_ledger=True), allowed)
         if lookup is not None:
             results[name] = lookup

@@ -7,10 +7,10 @@ from datetime import datetime
 from coordinator.ledger import fitting, order
 from coordinator.ledger.event import Event
 from coordinator.ledger.models import Ledgered
-from coordinator.ledger.order import WHOLE, Order, Said
+from coordinator.ledger.order import WHOLE, Ordering, Said
 
 
-def hear(row: Ledgered, event: Event, moment: datetime | None) -> Order:
+def hear(row: Ledgered, event: Event, moment: datetime | None) -> Ordering:
     """Give `row`, which is not saved, what `event` says, and return the event's order.
 
     `moment` is the time that the event tells, None if it tells none that counts. Raise
@@ -33,7 +33,7 @@ def hear(row: Ledgered, event: Event, moment: datetime | None) -> Order:
 
     if event.was_read:
         # Newer than all that was told before it, if nothing came since; else upstream decides.
-        return Order(confirm=event.expected_revision is None)
+        return Ordering(confirm=event.expected_revision is None)
     found = order.decide(event.subject, says, moment, words, loses=loses, carries=False)
     ahead = event.occurred_at is not None and moment is None
     return replace(found, confirm=True) if ahead else found

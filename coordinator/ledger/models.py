@@ -127,7 +127,7 @@ class Ledgered(models.Model):
         return Standing(self.state, self.revision, self.owner, self.upstream_id, self.version)
 
 
-class Outcome(models.TextChoices):
+class ChangeOutcome(models.TextChoices):
     """How a change ended. Empty while it has not."""
 
     WARMED = "warmed"
@@ -166,7 +166,7 @@ class Change(models.Model):
     suspended = models.BooleanField(
         default=False, help_text="The cache acknowledged the pointer's suspension."
     )
-    outcome = models.CharField(max_length=16, blank=True, choices=Outcome.choices)
+    outcome = models.CharField(max_length=16, blank=True, choices=ChangeOutcome.choices)
     reason = models.CharField(max_length=200, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True, help_text="When the outcome was known.")
     confirmed_at = models.DateTimeField(

@@ -71,7 +71,7 @@ Words = Mapping[str, Word]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Ordering:
     """What order an event has: `late` it is logged only, and `confirm` lets upstream decide."""
 
     late: bool = False
@@ -115,7 +115,7 @@ def decide(
     *,
     loses: Callable[[], bool],
     carries: bool,
-) -> Order:
+) -> Ordering:
     """Return the order of what `subject` says at `moment`, None if that is not told.
 
     `loses` says whether what is held outranks it, which decides between words of one second until
@@ -124,12 +124,12 @@ def decide(
     """
     word = _beside(subject, words)
     if word is None:
-        return Order()
+        return Ordering()
     at = None if moment is None else _microseconds(moment)
     if at is not None and word.until is not None and at > word.until:
-        return Order()
+        return Ordering()
     if at is not None and word.since is not None and at < word.since:
-        return Order(late=True, reason="older than what the ledger holds of it")
+        return Ordering(late=True, reason="older than what the ledger holds of it")
     # From here on no time tells.
     untold = at is None or word.until is None
     # Its life orders a subject's own words alone.
@@ -137,17 +137,19 @@ def decide(
     ours = says.place
     theirs = word.said.place if own else ours
     if ours < theirs and (ours is Place.FIRST or theirs is Place.LAST):
-        return Order(late=True, confirm=untold, reason="its object says this before what it held")
+        return Ordering(
+            late=True, confirm=untold, reason="its object says this before what it held"
+        )
     if ours > theirs and (theirs is Place.FIRST or ours is Place.LAST):
-        return Order(confirm=untold)
+        return Ordering(confirm=untold)
     if untold:
         # As it came: most events come in their order.
-        return Order(confirm=True)
+        return Ordering(confirm=True)
     if own and subject != WHOLE and not carries and says.content == word.said.content:
-        return Order()
+        return Ordering()
     # Providers count in seconds: within one, the rank decides, and upstream has the last word.
     reason = "in one second with what the ledger holds, which outranks it"
-    return Order(late=loses(), confirm=True, reason=reason)
+    return Ordering(late=loses(), confirm=True, reason=reason)
 
 
 def after_event(words: Words, subject: str, says: Said, moment: datetime | None) -> dict[str, Word]:

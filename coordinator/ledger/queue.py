@@ -16,7 +16,7 @@ from django.db.models import Case, Count, F, Min, When
 from django.utils import timezone
 
 from coordinator.ledger.claiming import claim
-from coordinator.ledger.models import UNSETTLED, Change, Outcome
+from coordinator.ledger.models import UNSETTLED, Change, ChangeOutcome
 from coordinator.ledger.signals import ChangeEnded, changes_ended
 from coordinator.ledger.transactions import run_again
 
@@ -139,7 +139,9 @@ def backlog(at_most: int | None = None) -> Backlog:
 @run_again
 def retry(changes: Iterable[int]) -> int:
     """Put abandoned changes (by id) back into the queue, due now; return how many."""
-    return Change.objects.filter(pk__locked_among=list(changes), outcome=Outcome.ABANDONED).update(
+    return Change.objects.filter(
+        pk__locked_among=list(changes), outcome=ChangeOutcome.ABANDONED
+    ).update(
         outcome="",
         reason="",
         ended_at=None,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from coordinator.ledger.models import UNSETTLED, Change, Outcome
+from coordinator.ledger.models import UNSETTLED, Change, ChangeOutcome
 from coordinator.ledger.transactions import run_again
 
 _BATCH = 1_000
@@ -20,7 +20,7 @@ def prune(days: float, batch: int = _BATCH) -> int:
     old = (
         Change.objects.filter(recorded_at__lt=before)
         .exclude(UNSETTLED)
-        .exclude(outcome=Outcome.ABANDONED)
+        .exclude(outcome=ChangeOutcome.ABANDONED)
         .order_by("recorded_at")
     )
     deleted = 0

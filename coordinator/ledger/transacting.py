@@ -16,8 +16,8 @@ from coordinator.core import conf, pointer
 from coordinator.ledger import containment, locking, order, touching
 from coordinator.ledger.event import Event, Fact, Recorded, Recording
 from coordinator.ledger.hearing import hear
-from coordinator.ledger.models import Change, Ledgered, Outcome, Touch, model_of
-from coordinator.ledger.order import Order
+from coordinator.ledger.models import Change, ChangeOutcome, Ledgered, Touch, model_of
+from coordinator.ledger.order import Ordering
 from coordinator.ledger.touching import Cause
 from coordinator.ledger.transactions import run_again
 
@@ -166,13 +166,13 @@ def _apply(row: Ledgered, event: Event) -> Recorded:
     return Recorded(Recording.APPLIED, row.number, row.revision, change, ahead)
 
 
-def _mark_late(change: Change, found: Order) -> None:
+def _mark_late(change: Change, found: Ordering) -> None:
     change.applied = False
     # It moved no pointer, so there is none to confirm.
     change.confirmed_at = change.recorded_at
     change.reason = found.reason
     if not change.confirm:
-        change.outcome, change.ended_at = Outcome.OUT_OF_DATE, change.recorded_at
+        change.outcome, change.ended_at = ChangeOutcome.OUT_OF_DATE, change.recorded_at
 
 
 def _suspend_and_log(written: _Written) -> None:

@@ -50,7 +50,7 @@ class NotANumber(ValueError):
 Item: TypeAlias = tuple[int, bytes, bytes]
 
 
-class Command(NamedTuple):
+class StoreCommand(NamedTuple):
     """One value to store: its key as sent, its flags and bytes."""
 
     key: bytes
@@ -193,7 +193,7 @@ class Connection(Client):
         return items
 
     def store(
-        self, verb: bytes, commands: Sequence[Command], expire: int, cas: bytes = b""
+        self, verb: bytes, commands: Sequence[StoreCommand], expire: int, cas: bytes = b""
     ) -> list[bytes]:
         """Send each of `commands` under `verb`, and return the server's answer to each.
 
@@ -203,7 +203,7 @@ class Connection(Client):
         return self.store_each(verb, [(command, expire, cas) for command in commands])
 
     def store_each(
-        self, verb: bytes, commands: Sequence[tuple[Command, int, bytes]]
+        self, verb: bytes, commands: Sequence[tuple[StoreCommand, int, bytes]]
     ) -> list[bytes]:
         """Store as `store` does, each command with a timeout and a number of its own."""
         answers: list[bytes] = []

@@ -11,15 +11,15 @@ _LEAST_WAIT_SECONDS = 0.01
 
 
 def fetch_many(
-    shares: Mapping[Node, Collection[bytes]],
+    by_node: Mapping[Node, Collection[bytes]],
 ) -> tuple[dict[Node, dict[bytes, Item]], CacheUnreachable | None]:
     """Return what each node holds of its keys, and a failure if any did not answer.
 
     One round trip a node, and all are asked before the first answer is read. Nodes that hang are
     waited for together, so one timeout is spent, and not one for each.
     """
-    if len(shares) == 1:
-        ((node, keys),) = shares.items()
+    if len(by_node) == 1:
+        ((node, keys),) = by_node.items()
         try:
             return {node: node.run("get_many", Connection.fetch, keys)}, None
         except CacheUnreachable as error:
@@ -28,7 +28,7 @@ def fetch_many(
     failure: CacheUnreachable | None = None
     asked: list[tuple[Node, Connection, Collection[bytes]]] = []
     try:
-        for node, keys in shares.items():
+        for node, keys in by_node.items():
             try:
                 connection = node.take("get_many")
                 node.attempt("get_many", connection, Connection.ask_for, keys)

@@ -23,7 +23,7 @@ class Stored(NamedTuple):
     data: bytes
 
 
-class Token(NamedTuple):
+class LocMemToken(NamedTuple):
     """Stands for the very object that was found, which each write replaces by another."""
 
     found: object
@@ -60,17 +60,21 @@ class LocMemCache(DjangoLocMemCache):
         """Return what is there of `keys`."""
         return self.get_many(keys, version)
 
-    def get_with_token(self, key: str, version: int | None = None) -> tuple[Any, Token] | None:
+    def get_with_token(
+        self, key: str, version: int | None = None
+    ) -> tuple[Any, LocMemToken] | None:
         """Return the value with a token for it, or None if nothing is there.
 
         The value is FOREIGN if something is there that was not stored by this backend.
         """
         found = self._read(key, version)
-        return None if found is None else (self._decode(found, "get_with_token"), Token(found))
+        return (
+            None if found is None else (self._decode(found, "get_with_token"), LocMemToken(found))
+        )
 
     def get_many_with_tokens(
         self, keys: Iterable[str], version: int | None = None
-    ) -> dict[str, tuple[Any, Token]]:
+    ) -> dict[str, tuple[Any, LocMemToken]]:
         """Return what `get_with_token` does for each key that is there."""
         found = {key: self.get_with_token(key, version) for key in keys}
         return {key: there for key, there in found.items() if there is not None}
@@ -252,7 +256,7 @@ class LocMemCache(DjangoLocMemCache):
         return not self._has_expired(key) and self._cache.get(key) is found
 
 
-def _check(token: object) -> Token:
-    if not isinstance(token, Token):
+def _check(token: object) -> LocMemToken:
+    if not isinstance(token, LocMemToken):
         raise TypeError(f"Not a token of this backend: {token!r}")
     return token

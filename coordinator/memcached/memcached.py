@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from coordinator.errors import CacheUnreachable
 from coordinator.memcached import gathering, ring
-from coordinator.memcached.connection import Command, Connection, NotANumber
+from coordinator.memcached.connection import Connection, NotANumber, StoreCommand
 from coordinator.memcached.node import Node
 from coordinator.memcached.observing import Trouble, report
 from coordinator.memcached.options import limits
@@ -98,8 +98,8 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         names = {self._wire_key(key, version): key for key in keys}
         if not names:
             return {}, None
-        shares, unplaced = self._nodes.shares(names)
-        found, failure = gathering.fetch_many(shares)
+        by_node, unplaced = self._nodes.split(names)
+        found, failure = gathering.fetch_many(by_node)
         values = {}
         for node, items in found.items():
             for wire, (flags, data, _) in items.items():
@@ -148,7 +148,7 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         answer; the value may be stored all the same.
         """
         flags, data = encode(value)
-        command = Command(self._wire_key(key, version), flags, data)
+        command = StoreCommand(self._wire_key(key, version), flags, data)
         return self._compare_and_store(
             "compare_and_set", command, token, self.get_backend_timeout(timeout)
         )
@@ -158,7 +158,7 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
 
         Return False and raise as `compare_and_set` does.
         """
-        command = Command(self._wire_key(key, version), 0, b"")
+        command = StoreCommand(self._wire_key(key, version), 0, b"")
         # memcached's delete compares nothing. Replacing the value by one that has expired already
         # does, and from then on get, add and cas find nothing there.
         return self._compare_and_store("compare_and_delete", command, token, -1)
@@ -193,7 +193,7 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         stores = {}
         for wire, key in names.items():
             value, token, timeout = items[key]
-            command = Command(wire, *encode(value))
+            command = StoreCommand(wire, *encode(value))
             stores[wire] = command, _checked(token), self.get_backend_timeout(timeout)
         stored = dict.fromkeys(items, False)
         for node, wire, answer in self._compare_and_store_each("compare_and_set_many", stores):
@@ -208,12 +208,12 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         Raise CacheUnreachable if any node did not answer; others may be deleted all the same.
         """
         wires = {self._wire_key(key, version): _checked(token) for key, token in tokens.items()}
-        stores = {wire: (Command(wire, 0, b""), token, -1) for wire, token in wires.items()}
+        stores = {wire: (StoreCommand(wire, 0, b""), token, -1) for wire, token in wires.items()}
         for _ in self._compare_and_store_each("compare_and_delete_many", stores):
             pass
 
     def _compare_and_store_each(
-        self, operation: str, stores: Mapping[bytes, tuple[Command, Token, int]]
+        self, operation: str, stores: Mapping[bytes, tuple[StoreCommand, Token, int]]
     ) -> Iterator[tuple[Node, bytes, bytes]]:
         """Yield the servers' answers; a key that has moved to another node since gets none."""
         for node, wires in self._placed(stores).items():
@@ -222,17 +222,17 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
                 answers = node.run(operation, compare_and_store_each, mine)
                 yield from ((node, wire, answer) for wire, answer in answers.items())
 
-    def _placed(self, wires: Collection[bytes]) -> ring.Shares:
+    def _placed(self, wires: Collection[bytes]) -> ring.KeysByNode:
         """Return the keys by their nodes; raise CacheUnreachable if any has no node now."""
         if not wires:
             return {}
-        shares, unplaced = self._nodes.shares(wires)
+        by_node, unplaced = self._nodes.split(wires)
         if unplaced is not None:
             raise unplaced
-        return shares
+        return by_node
 
     def _compare_and_store(
-        self, operation: str, command: Command, token: object, expire: int
+        self, operation: str, command: StoreCommand, token: object, expire: int
     ) -> bool:
         seen = _checked(token)
         node = self._nodes.node_for(command.key)
@@ -312,7 +312,7 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         commands = {}
         for wire, key in names.items():
             value, timeout = items[key]
-            command = Command(wire, *encode(value))
+            command = StoreCommand(wire, *encode(value))
             commands[wire] = (command, self.get_backend_timeout(timeout), b"")
         stored: dict[str, bool] = {}
         for node, wires in self._placed(names).items():
@@ -325,7 +325,7 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
     def _store(self, verb: bytes, key: str, value: Any, timeout: Any, version: int | None) -> bool:
         wire = self._wire_key(key, version)
         try:
-            command = Command(wire, *encode(value))
+            command = StoreCommand(wire, *encode(value))
         except Exception:
             if verb == b"set":
                 self._discard_all([wire])
@@ -347,7 +347,7 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         the refusal and goes on; the next request would find the old session, and save it over the
         newer one in the database.
         """
-        for node, share in self._nodes.shares(wires)[0].items():
+        for node, share in self._nodes.split(wires)[0].items():
             self._discard(node, share)
 
     def _discard(self, node: Node, wires: Collection[bytes]) -> None:
@@ -372,14 +372,14 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
         """
         names = {self._wire_key(key, version): key for key in data}
         try:
-            commands = {wire: Command(wire, *encode(data[key])) for wire, key in names.items()}
+            commands = {wire: StoreCommand(wire, *encode(data[key])) for wire, key in names.items()}
         except Exception:
             self._discard_all(names)
             raise
         expire = self.get_backend_timeout(timeout)
-        shares, _ = self._nodes.shares(names)
+        by_node, _ = self._nodes.split(names)
         failed = dict(names)
-        for node, wires in shares.items():
+        for node, wires in by_node.items():
             share = [commands[wire] for wire in wires]
             try:
                 answers = node.run("set_many", Connection.store, b"set", share, expire)

@@ -15,7 +15,7 @@ from coordinator.memcached.node import Node
 from coordinator.memcached.observing import Trouble, report
 from coordinator.memcached.options import Limits
 
-Shares: TypeAlias = Mapping[Node, Collection[bytes]]
+KeysByNode: TypeAlias = Mapping[Node, Collection[bytes]]
 
 _SLOTS = 16_384
 
@@ -32,7 +32,7 @@ class Nodes(Protocol):
         """Return the node that keeps `key` now; raise CacheUnreachable if there is none."""
         ...
 
-    def shares(self, keys: Collection[bytes]) -> tuple[Shares, CacheUnreachable | None]:
+    def split(self, keys: Collection[bytes]) -> tuple[KeysByNode, CacheUnreachable | None]:
         """Return the keys by their nodes, and the failure if some have no node now."""
         ...
 
@@ -49,7 +49,7 @@ class SingleNode:
         """Return the node, also while it rests: it says so itself."""
         return self._node
 
-    def shares(self, keys: Collection[bytes]) -> tuple[Shares, CacheUnreachable | None]:
+    def split(self, keys: Collection[bytes]) -> tuple[KeysByNode, CacheUnreachable | None]:
         """Return all the keys as the one node's."""
         return {self._node: keys}, None
 
@@ -78,16 +78,16 @@ class Ring:
         report(ranked[0].name, "choose", Trouble.RESTING)
         raise CacheUnreachable("every node of the ring failed a moment ago")
 
-    def shares(self, keys: Collection[bytes]) -> tuple[Shares, CacheUnreachable | None]:
+    def split(self, keys: Collection[bytes]) -> tuple[KeysByNode, CacheUnreachable | None]:
         """Return the keys by their nodes, and the failure if some have no node now."""
-        shares: dict[Node, dict[bytes, None]] = {}
+        by_node: dict[Node, dict[bytes, None]] = {}
         failure = None
         for key in keys:
             try:
-                shares.setdefault(self.node_for(key), {})[key] = None
+                by_node.setdefault(self.node_for(key), {})[key] = None
             except CacheUnreachable as error:
                 failure = error
-        return shares, failure
+        return by_node, failure
 
     def _rank(self, slot: int) -> tuple[Node, ...]:
         def score(node: Node) -> bytes:

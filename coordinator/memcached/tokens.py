@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection
 from typing import NamedTuple
 
-from coordinator.memcached.connection import Command, Connection, Item
+from coordinator.memcached.connection import Connection, Item, StoreCommand
 from coordinator.memcached.node import Node
 
 
@@ -33,7 +33,7 @@ def fetch_many_with_time(
 
 
 def compare_and_store_each(
-    connection: Connection, stores: Collection[tuple[Command, Token, int]]
+    connection: Connection, stores: Collection[tuple[StoreCommand, Token, int]]
 ) -> dict[bytes, bytes]:
     """Store each, given with its token and timeout, as `compare_and_store` does; by key.
 
@@ -50,7 +50,9 @@ def compare_and_store_each(
     return answered
 
 
-def compare_and_store(connection: Connection, command: Command, token: Token, expire: int) -> bytes:
+def compare_and_store(
+    connection: Connection, command: StoreCommand, token: Token, expire: int
+) -> bytes:
     """Store if the token's item is still there. Return the server's answer, as `store` does."""
     flags, data, cas = token.item
     if connection.opened_at > token.asked_at:

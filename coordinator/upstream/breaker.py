@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 _PROBE_RETRY_SECONDS = 1.0
 
 
-class State(StrEnum):
+class BreakerState(StrEnum):
     """What the breaker does with calls; the words are those of logs and metrics."""
 
     CLOSED = "closed"
@@ -68,13 +68,13 @@ class Breaker:
         self._settings = settings
         self._clock = clock
         self._lock = Lock()
-        self._state = State.CLOSED
+        self._state = BreakerState.CLOSED
         self._failures_in_a_row = 0
         self._opened_at = 0.0
         self._probing = False
 
     @property
-    def state(self) -> State:
+    def state(self) -> BreakerState:
         """Return what it does with calls now."""
         return self._state
 
@@ -94,36 +94,36 @@ class Breaker:
     def _admit(self) -> bool:
         """Return True for the probe, False for any other call that may go out."""
         with self._lock:
-            if self._state is State.CLOSED:
+            if self._state is BreakerState.CLOSED:
                 return False
             left = self._opened_at + self._settings.reset_seconds - self._clock()
-            if self._state is State.OPEN and left > 0:
+            if self._state is BreakerState.OPEN and left > 0:
                 raise UpstreamCircuitOpen(retry_after_seconds=left)
             if self._probing:
                 raise UpstreamCircuitOpen(retry_after_seconds=_PROBE_RETRY_SECONDS)
             self._probing = True
-            self._become(State.HALF_OPEN)
+            self._become(BreakerState.HALF_OPEN)
             return True
 
     def _learn(self, result: Result, *, probe: bool) -> None:
         with self._lock:
             if probe:
                 self._probing = False
-            elif self._state is not State.CLOSED:
+            elif self._state is not BreakerState.CLOSED:
                 # It left before the breaker opened: only the probe's result counts for closing.
                 return
             if result.failure is None:
                 return
             if not result.failure:
                 self._failures_in_a_row = 0
-                self._become(State.CLOSED)
+                self._become(BreakerState.CLOSED)
                 return
             self._failures_in_a_row += 1
             if probe or self._failures_in_a_row >= self._settings.failures:
                 self._opened_at = self._clock()
-                self._become(State.OPEN)
+                self._become(BreakerState.OPEN)
 
-    def _become(self, new: State) -> None:
+    def _become(self, new: BreakerState) -> None:
         """Change the state, log it and emit BreakerChanged; do nothing if it is the same."""
         old, self._state = self._state, new
         if old is not new:

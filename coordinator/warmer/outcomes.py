@@ -18,7 +18,7 @@ from coordinator.core.fill import Warmed, WarmOutcome
 from coordinator.core.pointer import Confirmation
 from coordinator.core.resource import Standing
 from coordinator.errors import CoordinatorError
-from coordinator.ledger.models import Change, Outcome, model_of
+from coordinator.ledger.models import Change, ChangeOutcome, model_of
 from coordinator.ledger.queue import Ending
 from coordinator.ledger.recording import Observation, record_observation
 
@@ -69,13 +69,13 @@ def ending(
     if standing is None:
         # Erased meanwhile. No row, so no pointer that anyone could still be misled by.
         reason = change.reason if change.outcome else "not in the ledger"
-        return Ending(change.outcome or Outcome.ABANDONED, reason, confirmed=True)
+        return Ending(change.outcome or ChangeOutcome.ABANDONED, reason, confirmed=True)
     if change.outcome:
         end = Ending(change.outcome, change.reason)
     elif change.revision > standing.revision:
         end = _of_failure(change, AheadOfItsRow())
     elif change.revision < standing.revision:
-        end = Ending(Outcome.SUPERSEDED, f"by revision {standing.revision}")
+        end = Ending(ChangeOutcome.SUPERSEDED, f"by revision {standing.revision}")
     elif kills_workers(change):
         end = _abandoned(change, f"{interruptions(change)} workers died over it")
     elif warmed is None and refusal is not None:
@@ -149,14 +149,14 @@ def _of_warming(change: Change, standing: Standing, warmed: Warmed) -> Ending:
 
 def _of_success(change: Change, standing: Standing, warmed: Warmed) -> Ending:
     if not change.confirm:
-        return Ending(Outcome.WARMED)
+        return Ending(ChangeOutcome.WARMED)
     observation = _observation(warmed)
     # Upstream's own version is about the content and none of it; not every event tells one.
     if observation is not None and _differs(change, standing, observation.content, "version"):
         return _of_contradiction(change, standing, warmed)
     if change.applied:
-        return Ending(Outcome.WARMED, "order confirmed against upstream")
-    return Ending(Outcome.OUT_OF_DATE, "order confirmed against upstream")
+        return Ending(ChangeOutcome.WARMED, "order confirmed against upstream")
+    return Ending(ChangeOutcome.OUT_OF_DATE, "order confirmed against upstream")
 
 
 def _of_failure(change: Change, error: CoordinatorError | None) -> Ending:
@@ -178,7 +178,7 @@ def _of_failure(change: Change, error: CoordinatorError | None) -> Ending:
 def _abandoned(change: Change, reason: str) -> Ending:
     # Loud, and harmless: whoever reads it loads it cold.
     logger.error("change.abandoned", extra={"entry": str(change), "reason": reason})
-    return Ending(Outcome.ABANDONED, reason)
+    return Ending(ChangeOutcome.ABANDONED, reason)
 
 
 def _backoff(attempts: int) -> float:
@@ -225,7 +225,9 @@ def _of_contradiction(change: Change, standing: Standing, warmed: Warmed) -> End
         "change.observed",
         extra={"entry": str(change), "outcome": recorded.outcome.value},
     )
-    return Ending(Outcome.SUPERSEDED, f"upstream says otherwise, revision {recorded.revision}")
+    return Ending(
+        ChangeOutcome.SUPERSEDED, f"upstream says otherwise, revision {recorded.revision}"
+    )
 
 
 def _asked_after(change: Change, warmed: Warmed) -> float:

@@ -9,7 +9,7 @@ from coordinator.core.resource import Resource, Standing
 from coordinator.core.warm import keep_warm
 
 
-class Kept(NamedTuple):
+class WarmedWithinBudget(NamedTuple):
     """How each one ended; `all_tried` is False if time was up before upstream could be asked."""
 
     warmed: Mapping[str, Warmed]
@@ -23,7 +23,7 @@ def warm_within_budget(
     cause: str,
     until: float,
     fresh: Fresh | None = None,
-) -> Kept:
+) -> WarmedWithinBudget:
     """Warm as `warm.keep_warm` does, and those once more that upstream was not asked for.
 
     Nobody waits for a beat's or a backfill's loads, so the budget refuses them at once when it is
@@ -36,7 +36,7 @@ def warm_within_budget(
         pauses = {name: pause for name in standings if (pause := _pause(warmed[name])) is not None}
         pause = max(pauses.values(), default=0.0)
         if not pauses or clock.current().monotonic() + pause >= until:
-            return Kept(warmed, not pauses)
+            return WarmedWithinBudget(warmed, not pauses)
         clock.current().wait(pause)
         # They may have moved meanwhile. What an entry claims is read before its load.
         standings = of.standings(list(pauses))

@@ -38,7 +38,7 @@ _SHORTEST_PAUSE_SECONDS = 0.25
 
 
 @dataclass(slots=True)
-class Page:
+class PageResult:
     """What one page came to: how many changes, whether more may be due, and how they ended.
 
     `again_in_seconds` is when the soonest of the postponed ones is due, None without any.
@@ -60,7 +60,7 @@ class Page:
 
 def settle_page(
     when_full: Callable[[], object] | None = None, *, time_is_up: TimeIsUp = ()
-) -> Page:
+) -> PageResult:
     """Claim one page of due changes, do what they ask for, and write down how they ended.
 
     `when_full` is called as soon as a full page is claimed, before the work: a free worker can
@@ -78,20 +78,20 @@ def settle_page(
     with throttle.current().turn() as mine:
         if mine:
             return _settle_page(throttle.current(), when_full, time_is_up)
-    return Page(0, full=False, again_in_seconds=_SHORTEST_PAUSE_SECONDS)
+    return PageResult(0, full=False, again_in_seconds=_SHORTEST_PAUSE_SECONDS)
 
 
 def _settle_page(
     pace: Throttle, when_full: Callable[[], object] | None, time_is_up: TimeIsUp
-) -> Page:
+) -> PageResult:
     names = [of.name for of in resource.registered()]
     closed = pace.closed(names)
     if names and len(closed) == len(names):
-        return Page(0, full=False, again_in_seconds=min(closed.values()))
+        return PageResult(0, full=False, again_in_seconds=min(closed.values()))
     limit = int(conf.number("SETTLE_PAGE"))
     asked = pace.page(limit)
     claimed = queue.claim(asked, conf.seconds("CLAIM"), apart_from=closed)
-    page = Page(len(claimed), full=len(claimed) == asked, again_in_seconds=_soonest(closed))
+    page = PageResult(len(claimed), full=len(claimed) == asked, again_in_seconds=_soonest(closed))
     when_full = when_full if page.full else None
     if when_full is not None and not pace.is_short():
         when_full()
@@ -140,7 +140,7 @@ def _is_suspect(change: Change) -> bool:
 
 
 def _settle_and_conclude(
-    changes: Sequence[Change], until: float, page: Page, time_is_up: TimeIsUp
+    changes: Sequence[Change], until: float, page: PageResult, time_is_up: TimeIsUp
 ) -> None:
     by_resource: dict[str, list[Change]] = defaultdict(list)
     for change in changes:

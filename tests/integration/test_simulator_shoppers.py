@@ -21,9 +21,9 @@ from tests.integration.simulator_process import (
     running_simulator,
 )
 from tools.shoppers import (
-    Outcome,
     Plan,
     Reading,
+    ReadingOutcome,
     Shoppers,
     Summary,
     token_credential,
@@ -105,7 +105,7 @@ class Ours:
 
 
 async def shop(
-    plan: Plan, *, seconds: float = 3.0, until: Outcome | None = None
+    plan: Plan, *, seconds: float = 3.0, until: ReadingOutcome | None = None
 ) -> tuple[Summary, list[Reading], Ours]:
     """Let people shop for a while, or until a reading has an outcome; say what became of it."""
     ours, stop = Ours(), asyncio.Event()
@@ -150,7 +150,7 @@ def test_shoppers_pay_decline_give_up_and_look_and_nothing_goes_wrong() -> None:
     assert visits.checkout_failed == 0
     assert visits.impatient == 0
     assert summary.errors == 0
-    assert summary.outcomes[Outcome.FOUND] > summary.outcomes[Outcome.UNKNOWN_YET] > 0
+    assert summary.outcomes[ReadingOutcome.FOUND] > summary.outcomes[ReadingOutcome.UNKNOWN_YET] > 0
     assert summary.reads == len(readings)
     assert Counter(reading.outcome for reading in readings) == Counter(
         {outcome: count for outcome, count in summary.outcomes.items() if count}
@@ -158,24 +158,24 @@ def test_shoppers_pay_decline_give_up_and_look_and_nothing_goes_wrong() -> None:
     by_staff = [reading for reading in readings if reading.reader.is_staff]
     assert len(by_staff) > 20
     assert len({reading.number for reading in by_staff}) > 5
-    assert all(reading.outcome is Outcome.FOUND for reading in by_staff)
+    assert all(reading.outcome is ReadingOutcome.FOUND for reading in by_staff)
     assert len(ours.connections) <= BRISK.connections, "connections are kept and used again"
 
 
 def test_a_token_says_what_was_known_before_the_request() -> None:
     _, readings, _ = asyncio.run(shop(BRISK, seconds=1.5))
-    found = [reading for reading in readings if reading.outcome is Outcome.FOUND]
+    found = [reading for reading in readings if reading.outcome is ReadingOutcome.FOUND]
     assert any(reading.token == reading.state for reading in found)
     assert all(reading.token is not None for reading in found if reading.reader.is_staff)
-    unknown = [reading for reading in readings if reading.outcome is Outcome.UNKNOWN_YET]
+    unknown = [reading for reading in readings if reading.outcome is ReadingOutcome.UNKNOWN_YET]
     assert unknown
     assert all(reading.token is None for reading in unknown)
 
 
 def test_strangers_try_and_see_nothing() -> None:
-    summary, readings, ours = asyncio.run(shop(BRISK, seconds=15, until=Outcome.CONCEALED))
-    assert summary.outcomes[Outcome.CONCEALED] == 1
-    spied = next(reading for reading in readings if reading.outcome is Outcome.CONCEALED)
+    summary, readings, ours = asyncio.run(shop(BRISK, seconds=15, until=ReadingOutcome.CONCEALED))
+    assert summary.outcomes[ReadingOutcome.CONCEALED] == 1
+    spied = next(reading for reading in readings if reading.outcome is ReadingOutcome.CONCEALED)
     assert spied.status == 404
     assert spied.reader.lms_user_id != ours.owners[spied.number]
 

@@ -13,7 +13,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT
 
 from coordinator.errors import CacheUnreachable
 from coordinator.memcached import LocMemCache
-from coordinator.memcached.locmem import Stored, Token
+from coordinator.memcached.locmem import LocMemToken, Stored
 from tests.schedules.scheduler import Scheduler
 from tests.schedules.steps import NOTHING, Step
 from tests.schedules.timing import VirtualClock
@@ -144,8 +144,10 @@ class ScheduledCache(LocMemCache):
                 failed.append(key)
         return failed
 
-    def get_with_token(self, key: str, version: int | None = None) -> tuple[Any, Token] | None:
-        found: tuple[Any, Token] | None = self._take(
+    def get_with_token(
+        self, key: str, version: int | None = None
+    ) -> tuple[Any, LocMemToken] | None:
+        found: tuple[Any, LocMemToken] | None = self._take(
             "gets", key, lambda: LocMemCache.get_with_token(self, key, version), writes=False
         )
         return found

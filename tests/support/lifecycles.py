@@ -21,7 +21,7 @@ from coordinator.upstream.errors import UpstreamNotFound
 from tools.simulator import aftermath, lifecycle
 from tools.simulator.cards import CARDS
 from tools.simulator.errors import StripeError
-from tools.simulator.events import Cause, Event, make_events, show_event
+from tools.simulator.events import Cause, SimulatedEvent, make_events, show_event
 from tools.simulator.payloads import show_dispute, show_intent, show_refund
 from tools.simulator.payment import Payment
 from tools.simulator.steps import STEPS, Step
@@ -43,7 +43,7 @@ class Life:
 
     number: str
     versions: list[Payment] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[SimulatedEvent] = field(default_factory=list)
 
     @property
     def now(self) -> Payment:
@@ -95,7 +95,7 @@ def live(
     return life
 
 
-def body_of(event: Event) -> bytes:
+def body_of(event: SimulatedEvent) -> bytes:
     """Return the event as the body of a webhook."""
     return json.dumps(show_event(event)).encode()
 

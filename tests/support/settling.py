@@ -8,10 +8,10 @@ from coordinator.core import cache
 from coordinator.ledger.models import UNSETTLED, Change
 from coordinator.warmer import settle as settling
 from coordinator.warmer import throttle
-from coordinator.warmer.settle import Page
+from coordinator.warmer.settle import PageResult
 
 
-def settle(*time_is_up: type[Exception]) -> Page:
+def settle(*time_is_up: type[Exception]) -> PageResult:
     """Settle a page as a task does: with nothing remembered."""
     cache.clear_request_tier()
     page = settling.settle_page(time_is_up=time_is_up)
@@ -19,7 +19,7 @@ def settle(*time_is_up: type[Exception]) -> Page:
     return page
 
 
-def settle_again() -> Page:
+def settle_again() -> PageResult:
     """Settle a page of whatever is unsettled, as if it were due."""
     due_now()
     return settle()

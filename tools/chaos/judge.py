@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from tools.chaos.tuning import POINTER_SECONDS, REST_MARGIN_SECONDS
-from tools.report.answers import Answer, How, read_answer
+from tools.report.answers import How, ReadAnswer, read_answer
 from tools.report.oracle import Committed, staleness
-from tools.shoppers import Outcome, Reading
+from tools.shoppers import Reading, ReadingOutcome
 
 # What was read just before a fault of the cache came to light, or just after its end, by clocks of
 # processes that take turns on few cores.
@@ -101,20 +101,20 @@ class Judge:
         began = ended - reading.seconds
         with self._lock:
             match reading.outcome:
-                case Outcome.CONCEALED:
+                case ReadingOutcome.CONCEALED:
                     return
-                case Outcome.BUSY:
+                case ReadingOutcome.BUSY:
                     self.turned_away += 1
                     self._lately.append((ended, How.FAILED))
-                case Outcome.UNREACHABLE:
+                case ReadingOutcome.UNREACHABLE:
                     self._unanswered.append((reading.number, began, ended))
-                case Outcome.LEAKED | Outcome.FAILED | Outcome.THROTTLED:
+                case ReadingOutcome.LEAKED | ReadingOutcome.FAILED | ReadingOutcome.THROTTLED:
                     self.errors.append(f"{reading.number}: {reading.outcome} {reading.status}")
                 case _:
                     answer = read_answer(reading.status, reading.headers, reading.body_bytes)
                     self._answered(reading, answer, began, ended)
 
-    def _answered(self, reading: Reading, answer: Answer, began: float, ended: float) -> None:
+    def _answered(self, reading: Reading, answer: ReadAnswer, began: float, ended: float) -> None:
         before: Committed | None = reading.token
         if answer.how.is_read:
             self.reads += 1

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from coordinator.ledger.models import UNSETTLED, Change, Outcome
+from coordinator.ledger.models import UNSETTLED, Change, ChangeOutcome
 from tools.chaos.judge import Judge, Stale
 from tools.chaos.rounds import Tally
 from tools.chaos.tuning import BUDGET_RPS, MOST_STALE_SECONDS
@@ -71,7 +71,7 @@ def draw_up(
     """Return the report of a run that has come to rest."""
     changes = Change.objects.count()
     unsettled = Change.objects.filter(UNSETTLED)
-    abandoned = unsettled.filter(Q(outcome=Outcome.ABANDONED)).count()
+    abandoned = unsettled.filter(Q(outcome=ChangeOutcome.ABANDONED)).count()
     of_cache = [judge.in_cache_fault(stale) for stale in judge.stale]
     return Report(
         faults=[
@@ -122,7 +122,7 @@ def draw(
 
 
 def _abandoned() -> int:
-    return Change.objects.filter(outcome=Outcome.ABANDONED).count()
+    return Change.objects.filter(outcome=ChangeOutcome.ABANDONED).count()
 
 
 def _verdict(report: Report) -> list[Text]:

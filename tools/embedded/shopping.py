@@ -16,9 +16,9 @@ from tools.report.oracle import Committed, Ledger
 from tools.report.troubles import Troubles
 from tools.shoppers import (
     Credential,
-    Outcome,
     Plan,
     Reading,
+    ReadingOutcome,
     Shoppers,
     token_credential,
 )
@@ -102,10 +102,10 @@ def telling(measurements: Measurements) -> Callable[[Reading], None]:
     """Return what tells the measurements of a reading."""
 
     def add(reading: Reading) -> None:
-        if reading.outcome is Outcome.CONCEALED:
+        if reading.outcome is ReadingOutcome.CONCEALED:
             # A stranger got what strangers get.
             return
-        if reading.outcome is Outcome.LEAKED:
+        if reading.outcome is ReadingOutcome.LEAKED:
             measurements.troubles.add("leaks", f"{reading.number} was shown to a stranger")
             return
         answer = read_answer(reading.status, reading.headers, reading.body_bytes)

@@ -36,7 +36,7 @@ _HIT = re.compile(r";\s*hit\s*(?:;|$)")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReadAnswer:
     """One answer: how it was come by, its revision, and the state that its body names.
 
     `revision` is None without a Payment-Revision header, `state` without a body (304).
@@ -48,7 +48,7 @@ class Answer:
     state: str | None = None
 
 
-def read_answer(status: int, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+def read_answer(status: int, headers: Mapping[str, str], body: bytes = b"") -> ReadAnswer:
     """Return what an HTTP answer says; `status` 0 stands for none.
 
     A hit is what ``Cache-Status`` calls one (RFC 9211). One that waited for another request's load
@@ -57,8 +57,8 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes = b"") -> A
     """
     if status in (200, 304):
         how = How.HIT if _HIT.search(headers.get("Cache-Status", "")) else How.MISS
-        return Answer(how, status, _revision(headers), _state(body))
-    return Answer(How.UNKNOWN if status == 404 else How.FAILED, status)
+        return ReadAnswer(how, status, _revision(headers), _state(body))
+    return ReadAnswer(How.UNKNOWN if status == 404 else How.FAILED, status)
 
 
 def _revision(headers: Mapping[str, str]) -> int | None:

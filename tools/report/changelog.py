@@ -8,7 +8,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from coordinator.ledger import queue
-from coordinator.ledger.models import Change, Outcome
+from coordinator.ledger.models import Change, ChangeOutcome
 from coordinator.ledger.queue import Backlog
 from tools.report.warmth import Commit
 
@@ -60,9 +60,9 @@ class ChangeLog:
         )
         return Counts(
             changes=sum(ended.values()),
-            warmed=ended.get(Outcome.WARMED, 0),
-            superseded=ended.get(Outcome.SUPERSEDED, 0),
-            out_of_date=ended.get(Outcome.OUT_OF_DATE, 0),
-            abandoned=ended.get(Outcome.ABANDONED, 0),
+            warmed=ended.get(ChangeOutcome.WARMED, 0),
+            superseded=ended.get(ChangeOutcome.SUPERSEDED, 0),
+            out_of_date=ended.get(ChangeOutcome.OUT_OF_DATE, 0),
+            abandoned=ended.get(ChangeOutcome.ABANDONED, 0),
             backlog=queue.backlog(),
         )

@@ -8,7 +8,7 @@ sent, and it believes nothing that the cache says. Whatever is committed by then
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tools.report.answers import Answer, How
+from tools.report.answers import How, ReadAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Committed:
 Ledger = Callable[[str], Committed | None]
 
 
-def staleness(before: Committed | None, answer: Answer) -> str:
+def staleness(before: Committed | None, answer: ReadAnswer) -> str:
     """Return why `answer` is older than what was committed before its request, "" if it is not.
 
     Three ways to be stale: a lower revision; "there is no such payment" of one that is committed;

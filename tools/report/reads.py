@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from tools.report.answers import Answer, How
+from tools.report.answers import How, ReadAnswer
 from tools.report.oracle import Committed, staleness
 from tools.report.readthrough import ReadThrough
 from tools.report.samples import Samples
@@ -36,7 +36,7 @@ class Reads:
         self._lock = threading.Lock()
 
     def add(
-        self, number: str, before: Committed | None, answer: Answer, milliseconds: float
+        self, number: str, before: Committed | None, answer: ReadAnswer, milliseconds: float
     ) -> None:
         """Count one answer; `before` is what was committed when its request began."""
         stale = staleness(before, answer)

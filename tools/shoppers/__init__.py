@@ -9,15 +9,15 @@ No Django in here: it drives servers, in this process or elsewhere.
 from tools.shoppers.crowd import Shoppers
 from tools.shoppers.people import Credential, Person
 from tools.shoppers.plan import Plan, Summary, Visits
-from tools.shoppers.reading import Outcome, Reading
+from tools.shoppers.reading import Reading, ReadingOutcome
 from tools.shoppers.tokens import token_credential
 
 __all__ = [
     "Credential",
-    "Outcome",
     "Person",
     "Plan",
     "Reading",
+    "ReadingOutcome",
     "Shoppers",
     "Summary",
     "Visits",

@@ -18,7 +18,7 @@ from typing import Any
 
 from tools.shoppers.crowd import Shoppers
 from tools.shoppers.plan import Plan, Summary
-from tools.shoppers.reading import Outcome, Reading
+from tools.shoppers.reading import Reading, ReadingOutcome
 from tools.shoppers.tokens import token_credential
 from tools.simulator.clients import DEFAULT_SHOPPER_KEY
 
@@ -38,7 +38,7 @@ class Measured:
 
     def add(self, reading: Reading) -> None:
         """Count a reading that found its payment."""
-        if reading.outcome is not Outcome.FOUND:
+        if reading.outcome is not ReadingOutcome.FOUND:
             return
         if reading.is_hit:
             self.hits += 1

@@ -4,10 +4,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tools.shoppers.reading import Outcome
+from tools.shoppers.reading import ReadingOutcome
 
 #: What counts against the service.
-FAULTS = (Outcome.LOST, Outcome.LEAKED, Outcome.FAILED, Outcome.UNREACHABLE)
+FAULTS = (
+    ReadingOutcome.LOST,
+    ReadingOutcome.LEAKED,
+    ReadingOutcome.FAILED,
+    ReadingOutcome.UNREACHABLE,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Summary:
     """The day's end: what was done, and what came of all readings."""
 
     visits: Visits
-    outcomes: Mapping[Outcome, int] = field(default_factory=dict)
+    outcomes: Mapping[ReadingOutcome, int] = field(default_factory=dict)
 
     @property
     def reads(self) -> int:

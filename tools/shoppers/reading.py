@@ -18,7 +18,7 @@ _TIMEOUT_SECONDS = 30.0
 _MAX_KNOWN = 200_000
 
 
-class Outcome(StrEnum):
+class ReadingOutcome(StrEnum):
     """What came of a reading. Only LOST, LEAKED and FAILED are faults of the service."""
 
     #: The payment, or that it has not changed.
@@ -50,13 +50,13 @@ class Reading(Struct, frozen=True):
     body_bytes: bytes
     seconds: float
     token: Any
-    outcome: Outcome
+    outcome: ReadingOutcome
     reader: Person
 
     @property
     def state(self) -> str:
         """Return the payment's state, "" if the body shows none."""
-        if self.outcome is not Outcome.FOUND or not self.body_bytes:
+        if self.outcome is not ReadingOutcome.FOUND or not self.body_bytes:
             return ""
         try:
             return msgspec.json.decode(self.body_bytes, type=_Shown).state
@@ -95,7 +95,7 @@ class Reader:
         on_read: OnRead | None = None,
     ) -> None:
         """Take the address of our API, whose paths begin with /api, and who to tell."""
-        self.outcomes: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
+        self.outcomes: dict[ReadingOutcome, int] = dict.fromkeys(ReadingOutcome, 0)
         self._session = session
         self._url = f"{api.rstrip('/')}/api/v1/payments/"
         self._credential = credential
@@ -118,7 +118,7 @@ class Reader:
         status, headers, body = await self._request(number, reader)
         seconds = time.perf_counter() - started
         outcome = _judge(status, headers, known=known, is_stranger=is_stranger)
-        if outcome is Outcome.FOUND:
+        if outcome is ReadingOutcome.FOUND:
             self._remember(number)
         reading = Reading(number, status, headers, body, seconds, token, outcome, reader)
         self.outcomes[outcome] += 1
@@ -146,23 +146,25 @@ class Reader:
             self._known.popitem(last=False)
 
 
-def _judge(status: int, headers: Mapping[str, str], *, known: bool, is_stranger: bool) -> Outcome:
+def _judge(
+    status: int, headers: Mapping[str, str], *, known: bool, is_stranger: bool
+) -> ReadingOutcome:
     """Return what an answer means to who asked."""
     match status:
         case 0:
-            return Outcome.UNREACHABLE
+            return ReadingOutcome.UNREACHABLE
         case 200 | 304:
-            return Outcome.LEAKED if is_stranger else Outcome.FOUND
+            return ReadingOutcome.LEAKED if is_stranger else ReadingOutcome.FOUND
         case 404 if is_stranger:
-            return Outcome.CONCEALED
+            return ReadingOutcome.CONCEALED
         case 404:
-            return Outcome.LOST if known else Outcome.UNKNOWN_YET
+            return ReadingOutcome.LOST if known else ReadingOutcome.UNKNOWN_YET
         case 429:
-            return Outcome.THROTTLED
+            return ReadingOutcome.THROTTLED
         case 503 if "Retry-After" in headers:
-            return Outcome.BUSY
+            return ReadingOutcome.BUSY
         case _:
-            return Outcome.FAILED
+            return ReadingOutcome.FAILED
 
 
 async def _result(value: Any) -> Any:

@@ -13,7 +13,7 @@ from tools.shoppers.checkout import Checkout, CheckoutFailed
 from tools.shoppers.people import Person
 from tools.shoppers.plan import Plan, Visits
 from tools.shoppers.popular import Popular
-from tools.shoppers.reading import Outcome, Reader
+from tools.shoppers.reading import Reader, ReadingOutcome
 from tools.simulator.population import draw_price
 
 _ANY = frozenset[str]()
@@ -183,7 +183,7 @@ class Visit:
         until = self._deadline()
         while True:
             reading = await self._shop.reader.read(self._number, self._shopper)
-            if reading.outcome is Outcome.FOUND and (not states or reading.state in states):
+            if reading.outcome is ReadingOutcome.FOUND and (not states or reading.state in states):
                 return
             if asyncio.get_running_loop().time() >= until:
                 self._shop.visits.impatient += 1

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 from tools.simulator.errors import SimulatorError
-from tools.simulator.events import Event
+from tools.simulator.events import SimulatedEvent
 from tools.simulator.faults import Faults
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ LAST_RETRY_SECONDS = 30.0
 MAX_WAITING = 100_000
 
 #: Takes an event; returns the receiver's HTTP status, 0 if none came.
-Send = Callable[[Event], Awaitable[int]]
+Send = Callable[[SimulatedEvent], Awaitable[int]]
 
 
 class NoReceiver(SimulatorError):
@@ -58,7 +58,7 @@ class _Delivery:
 
     due: float
     order: int
-    event: Event = field(compare=False)
+    event: SimulatedEvent = field(compare=False)
     attempt: int = field(compare=False, default=1)
     #: Whether it waits for the earlier events of its payment.
     in_turn: bool = field(compare=False, default=False)
@@ -91,7 +91,7 @@ class Deliveries:
         self._order = 0
         self._woken = asyncio.Event()
 
-    def submit(self, events: Iterable[Event]) -> None:
+    def submit(self, events: Iterable[SimulatedEvent]) -> None:
         """Take events of one moment, in their order, and draw their fates."""
         if self._send is None:
             return
@@ -112,7 +112,7 @@ class Deliveries:
                 self.counts.duplicated += 1
                 self._put(self._new(now + self._delay(faults, held_back=True), event))
 
-    def resend(self, event: Event) -> None:
+    def resend(self, event: SimulatedEvent) -> None:
         """Send an event once more, at once, as Stripe's dashboard does on request.
 
         Raise NoReceiver without one.
@@ -146,7 +146,7 @@ class Deliveries:
         return late / 1000
 
     def _new(
-        self, due: float, event: Event, *, attempt: int = 1, in_turn: bool = False
+        self, due: float, event: SimulatedEvent, *, attempt: int = 1, in_turn: bool = False
     ) -> _Delivery:
         """Return a delivery, counted as waiting until it ends or a retry takes its place."""
         self._order += 1

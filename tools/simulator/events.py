@@ -26,7 +26,7 @@ class Cause(Struct, frozen=True):
     idempotency_key: str | None = None
 
 
-class Event(Struct, frozen=True):
+class SimulatedEvent(Struct, frozen=True):
     """Something that happened to a payment, at `created` in whole seconds."""
 
     id: str
@@ -38,11 +38,11 @@ class Event(Struct, frozen=True):
     cause: Cause
 
 
-def make_events(transition: Transition, cause: Cause) -> list[Event]:
+def make_events(transition: Transition, cause: Cause) -> list[SimulatedEvent]:
     """Return the events of a transition; the same transition gives the same identifiers."""
     payment = transition.payment
     return [
-        Event(
+        SimulatedEvent(
             id=derive("evt", payment.id, payment.version, place),
             type=happening.type,
             created=int(payment.updated_at),
@@ -55,7 +55,7 @@ def make_events(transition: Transition, cause: Cause) -> list[Event]:
     ]
 
 
-def show_event(event: Event) -> Payload:
+def show_event(event: SimulatedEvent) -> Payload:
     """Return the event as Stripe sends it, with the object as it was then."""
     current = show_object(event.payment, event.object_id)
     data: Payload = {"object": current}
@@ -79,26 +79,26 @@ class EventLog:
     def __init__(self, limit: int) -> None:
         """Start empty. `limit` bounds memory: an event costs about a kilobyte at most."""
         self.limit = limit
-        self._events: deque[Event] = deque(maxlen=limit)
+        self._events: deque[SimulatedEvent] = deque(maxlen=limit)
 
     def __len__(self) -> int:
         """Return how many events are kept."""
         return len(self._events)
 
-    def add(self, events: Iterable[Event]) -> None:
+    def add(self, events: Iterable[SimulatedEvent]) -> None:
         """Keep what just happened, forgetting the oldest."""
         self._events.extend(events)
 
-    def insert(self, events: Iterable[Event]) -> None:
+    def insert(self, events: Iterable[SimulatedEvent]) -> None:
         """Keep what happened some time ago in its place."""
         merged = sorted([*self._events, *events], key=lambda event: event.created)
         self._events = deque(merged, maxlen=self.limit)
 
-    def newest_first(self) -> Iterator[Event]:
+    def newest_first(self) -> Iterator[SimulatedEvent]:
         """Go through the events from the newest back."""
         return reversed(self._events)
 
-    def find(self, event_id: str) -> Event | None:
+    def find(self, event_id: str) -> SimulatedEvent | None:
         """Return the event with this identifier, None if it isn't kept."""
         return next((event for event in self.newest_first() if event.id == event_id), None)
 

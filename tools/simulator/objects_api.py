@@ -7,7 +7,7 @@ from aiohttp import web
 from tools.simulator import aftermath
 from tools.simulator.calls import Call, serve
 from tools.simulator.errors import invalid, missing
-from tools.simulator.events import Event, show_event
+from tools.simulator.events import SimulatedEvent, show_event
 from tools.simulator.forms import get_integer, get_metadata, get_text, get_texts
 from tools.simulator.pages import LIST_FIELDS, Range, make_page, page_limit, turn_to
 from tools.simulator.payloads import Payload, show_charge, show_dispute, show_refund
@@ -106,7 +106,7 @@ def list_events(call: Call) -> Payload:
     if (only := get_text(call.form, "type")) is not None:
         types.add(only)
 
-    def wanted(event: Event) -> bool:
+    def wanted(event: SimulatedEvent) -> bool:
         return event.created <= bounds.last and (not types or _matches(event.type, types))
 
     recent = takewhile(

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from tools.simulator import aftermath, lifecycle
 from tools.simulator.errors import invalid
-from tools.simulator.events import Cause, Event, make_events
+from tools.simulator.events import Cause, SimulatedEvent, make_events
 from tools.simulator.identifiers import derive
 from tools.simulator.payment import Payment
 from tools.simulator.provider import Provider
@@ -107,7 +107,7 @@ def populate(provider: Provider, wanted: Population) -> Iterator[list[Payment]]:
     until = provider.now() if wanted.until is None else wanted.until
     rng = random.Random(f"{provider.seed}:{first}")
     weights = [story.weight for story in stories]
-    recent: deque[Event] = deque(maxlen=provider.events.limit)
+    recent: deque[SimulatedEvent] = deque(maxlen=provider.events.limit)
     for start in range(0, wanted.count, _CHUNK):
         made = []
         for place in range(start, min(start + _CHUNK, wanted.count)):
@@ -132,7 +132,7 @@ def _live(
     created_at: float,
     story: _Story,
     rng: random.Random,
-) -> tuple[Payment, list[Event]]:
+) -> tuple[Payment, list[SimulatedEvent]]:
     """Return a payment at the end of its story, and all that happened on the way."""
     amount, currency = draw_price(rng)
     now = created_at

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tools.simulator.errors import StripeError, missing
-from tools.simulator.events import Cause, Event, EventLog, make_events
+from tools.simulator.events import Cause, EventLog, SimulatedEvent, make_events
 from tools.simulator.faults import Faults
 from tools.simulator.identifiers import derive
 from tools.simulator.payment import Charge, Payment
@@ -22,7 +22,7 @@ DEFAULT_EVENTS_KEPT = 50_000
 _BY_ITSELF = Cause()
 
 
-def _keep_silent(_: Sequence[Event]) -> None:
+def _keep_silent(_: Sequence[SimulatedEvent]) -> None:
     """Send nothing."""
 
 
@@ -44,7 +44,7 @@ class Provider:
     events: EventLog = field(default_factory=lambda: EventLog(DEFAULT_EVENTS_KEPT))
     clock: Callable[[], float] = time.time
     #: Called with the events of one moment, in their order.
-    announce: Callable[[Sequence[Event]], None] = _keep_silent
+    announce: Callable[[Sequence[SimulatedEvent]], None] = _keep_silent
     #: How many numbers populations have used up, from EDX-1001 on.
     populated: int = 0
     _made: Counter[str] = field(default_factory=Counter)

@@ -9,7 +9,7 @@ from typing import Self
 import aiohttp
 import msgspec
 
-from tools.simulator.events import Event, show_event
+from tools.simulator.events import SimulatedEvent, show_event
 
 #: The one that the development settings expect.
 DEFAULT_WEBHOOK_SECRET = "whsec_insecure_development"  # noqa: S105 # nosec B105
@@ -55,7 +55,7 @@ class WebhookSender:
         """Close all connections."""
         await self._session.close()
 
-    async def send(self, event: Event) -> int:
+    async def send(self, event: SimulatedEvent) -> int:
         """Return the status that the receiver answered with, 0 if no answer came in time."""
         body = msgspec.json.encode(show_event(event))
         headers = {"Stripe-Signature": sign(body, self._secret, time.time())}

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from coordinator.ledger.models import Change, Outcome
+from coordinator.ledger.models import Change, ChangeOutcome
 from tools.report.warmth import Stored
 
 # An ending that was written down earlier may be committed later.
@@ -24,7 +24,7 @@ class Endings:
         An entry was stored before its change was settled, together with the rest of its page: what
         is told is a little later than the truth, never sooner.
         """
-        rows = Change.objects.filter(outcome=Outcome.WARMED, ended_at__gte=self._since)
+        rows = Change.objects.filter(outcome=ChangeOutcome.WARMED, ended_at__gte=self._since)
         found = []
         for change in rows:
             ended = change.ended_at

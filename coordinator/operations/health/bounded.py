@@ -20,7 +20,7 @@ Details = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What came of one check: whether all is well, after how long, and details for operators."""
 
     ok: bool
@@ -29,15 +29,18 @@ class Finding:
 
 
 class Check:
-    """A named check. `look` returns a Finding, or raises: the kind of error is the finding then."""
+    """A named check. `look` returns a CheckResult.
 
-    def __init__(self, name: str, look: Callable[[], Finding]) -> None:
+    If it raises, the check failed, and the kind of error is its detail.
+    """
+
+    def __init__(self, name: str, look: Callable[[], CheckResult]) -> None:
         self.name = name
         self._look = look
         self._lock = threading.Lock()
-        self._running: Future[Finding] | None = None
+        self._running: Future[CheckResult] | None = None
 
-    def begin(self) -> "Future[Finding]":
+    def begin(self) -> "Future[CheckResult]":
         """Start it, unless it runs already; return what will be its finding."""
         with self._lock:
             if self._running is not None:
@@ -47,7 +50,7 @@ class Check:
         threading.Thread(target=self._run, args=(running,), name=name, daemon=True).start()
         return running
 
-    def _run(self, running: "Future[Finding]") -> None:
+    def _run(self, running: "Future[CheckResult]") -> None:
         began = time.monotonic()
         try:
             found = self._look()
@@ -55,16 +58,16 @@ class Check:
             # The kind alone: a text may name hosts and users.
             kind = type(error).__name__
             logger.warning("health.check_failed", extra={"check": self.name, "error": kind})
-            found = Finding(False, {"error": kind})
+            found = CheckResult(False, {"error": kind})
         with suppress(DatabaseError):
             # This thread's own: a new one each time, which is what the next request may need too.
             connections.close_all()
         with self._lock:
             self._running = None
-        running.set_result(Finding(found.ok, found.details, time.monotonic() - began))
+        running.set_result(CheckResult(found.ok, found.details, time.monotonic() - began))
 
 
-def findings(checks: Iterable[Check], timeout_seconds: float) -> dict[str, Finding]:
+def findings(checks: Iterable[Check], timeout_seconds: float) -> dict[str, CheckResult]:
     """Run these checks at once; return the finding of each by name, after the timeout at most.
 
     One that takes longer is not well, and runs on for the next probe.
@@ -77,5 +80,5 @@ def findings(checks: Iterable[Check], timeout_seconds: float) -> dict[str, Findi
             found[name] = future.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             details = {"error": f"no answer within {timeout_seconds:g} s"}
-            found[name] = Finding(False, details, timeout_seconds)
+            found[name] = CheckResult(False, details, timeout_seconds)
     return found

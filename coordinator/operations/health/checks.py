@@ -8,7 +8,7 @@ from django.db import connection
 from coordinator.core import cache, switches
 from coordinator.ledger import queue
 from coordinator.operations.health import broker, warmth
-from coordinator.operations.health.bounded import Check, Finding
+from coordinator.operations.health.bounded import Check, CheckResult
 from coordinator.operations.metrics import feeding
 from coordinator.operations.metrics.scraping import MOST
 
@@ -16,47 +16,49 @@ from coordinator.operations.metrics.scraping import MOST
 _WORRYING_SECONDS: Final = 60.0
 
 
-def _database() -> Finding:
+def _database() -> CheckResult:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-        return Finding(cursor.fetchone() == (1,), {"vendor": connection.vendor})
+        return CheckResult(cursor.fetchone() == (1,), {"vendor": connection.vendor})
 
 
-def _warm_gate() -> Finding:
-    return Finding(warmth.gate_is_open())
+def _warm_gate() -> CheckResult:
+    return CheckResult(warmth.gate_is_open())
 
 
-def _cache() -> Finding:
-    return Finding(cache.answers())
+def _cache() -> CheckResult:
+    return CheckResult(cache.answers())
 
 
-def _broker() -> Finding:
+def _broker() -> CheckResult:
     timeout = settings.COORDINATOR_HEALTH_TIMEOUT_SECONDS
     options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
-    return Finding(broker.answers(settings.CELERY_BROKER_URL, timeout, options))
+    return CheckResult(broker.answers(settings.CELERY_BROKER_URL, timeout, options))
 
 
-def _upstream() -> Finding:
+def _upstream() -> CheckResult:
     breakers = feeding.breakers()
-    return Finding("open" not in breakers.values(), {"breakers": breakers})
+    return CheckResult("open" not in breakers.values(), {"breakers": breakers})
 
 
-def _backlog() -> Finding:
+def _backlog() -> CheckResult:
     found = queue.backlog(at_most=MOST)
     details = {"changes": found.unsettled, "oldest_seconds": round(found.oldest_seconds, 1)}
-    return Finding(found.oldest_seconds <= _WORRYING_SECONDS, details)
+    return CheckResult(found.oldest_seconds <= _WORRYING_SECONDS, details)
 
 
-def _warmth() -> Finding:
+def _warmth() -> CheckResult:
     found = warmth.measure()
     details = {"looked_at": found.looked_at, "warm": found.warm, "share": round(found.share, 3)}
-    return Finding(found.share >= settings.COORDINATOR_READY_WARM_SHARE, details)
+    return CheckResult(found.share >= settings.COORDINATOR_READY_WARM_SHARE, details)
 
 
-def _switches() -> Finding:
+def _switches() -> CheckResult:
     current = switches.current()
     usual = switches.Switches()
-    return Finding(current == usual, {name: getattr(current, name) for name in switches.POSITIONS})
+    return CheckResult(
+        current == usual, {name: getattr(current, name) for name in switches.POSITIONS}
+    )
 
 
 #: Without these a process should get no traffic: all else works without cache, broker or workers.

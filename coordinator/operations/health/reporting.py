@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from coordinator.operations.health import checks
-from coordinator.operations.health.bounded import Finding, findings
+from coordinator.operations.health.bounded import CheckResult, findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Report:
     """Whether this process should get traffic, and what was found."""
 
     ready: bool
-    found: Mapping[str, Finding]
+    found: Mapping[str, CheckResult]
 
     def brief(self) -> dict[str, object]:
         """Return what any client may know."""

@@ -14,7 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from coordinator import memcached as backends
 from coordinator.core import events as core
 from coordinator.core import resource
-from coordinator.ledger.models import Outcome
+from coordinator.ledger.models import ChangeOutcome
 from coordinator.ledger.signals import ChangeEnded, changes_ended, time_ahead
 from coordinator.operations.metrics import declared, reads
 from coordinator.upstream import events as upstream
@@ -158,7 +158,7 @@ def on_changes_ended(endings: Sequence[ChangeEnded] = (), **_: object) -> None:
     for (name, outcome), count in counts.items():
         _of(declared.CHANGES, name, outcome).inc(count)
     for ended in endings:
-        if ended.outcome == Outcome.WARMED:
+        if ended.outcome == ChangeOutcome.WARMED:
             _of(declared.COMMIT_TO_WARM_SECONDS, ended.resource).observe(ended.seconds)
 
 
@@ -186,7 +186,7 @@ def _begin_at_zero(name: str) -> None:
         _of(declared.ENTRIES_REFUSED, name, reason)
     for result in _RESULTS:
         _of(declared.VERIFIED, name, result)
-    for outcome in Outcome:
+    for outcome in ChangeOutcome:
         _of(declared.CHANGES, name, str(outcome))
     _of(declared.COMMIT_TO_WARM_SECONDS, name)
     _of(declared.EVENTS_AHEAD, name)

@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from coordinator.core import switches
 from coordinator.ledger import queue
-from coordinator.ledger.models import Change, Outcome
+from coordinator.ledger.models import Change, ChangeOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def _of_ledger() -> Iterator[Metric]:
     up = _up()
     try:
         found = queue.backlog(at_most=MOST)
-        abandoned = Change.objects.filter(outcome=Outcome.ABANDONED)[:MOST].count()
+        abandoned = Change.objects.filter(outcome=ChangeOutcome.ABANDONED)[:MOST].count()
     except DatabaseError as error:
         # Who looks at metrics wants the others all the more now.
         logger.warning("metrics.ledger_unread", extra={"error": type(error).__name__})

@@ -15,7 +15,7 @@ from tests.acceptance.cluster.nodes import Node
 from tests.acceptance.cluster.place import Place, answers, beat, has_said, simulator, web
 from tests.integration.payments.simulated import SimulatorServer
 from tests.integration.payments.tokens import bearer
-from tools.report.answers import Answer, read_answer
+from tools.report.answers import ReadAnswer, read_answer
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ class System:
 
     # -- the owners ----------------------------------------------------------------------------
 
-    def read(self, number: str, *, web: Node | None = None) -> Answer:
+    def read(self, number: str, *, web: Node | None = None) -> ReadAnswer:
         """Return what the payment's owner gets, over a new connection; no answer is an error."""
         host, _, port = (web or self.web).outside.rpartition(":")
         with urllib3.HTTPConnectionPool(host, int(port), timeout=PATIENCE_SECONDS) as pool:

@@ -12,7 +12,7 @@ import urllib3
 
 from tests.acceptance.cluster.nodes import Node
 from tests.acceptance.cluster.system import System
-from tools.report.answers import Answer, How
+from tools.report.answers import How, ReadAnswer
 
 _READERS = 3
 _PAUSE_SECONDS = 0.05
@@ -98,7 +98,7 @@ class Traffic:
             return
         self._note(f"{number}: nobody answers")
 
-    def _judge(self, number: str, known: int, answer: Answer) -> None:
+    def _judge(self, number: str, known: int, answer: ReadAnswer) -> None:
         with self._more:
             if answer.how.is_read and answer.revision is not None:
                 self.reads += 1

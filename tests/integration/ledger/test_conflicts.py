@@ -12,7 +12,7 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from coordinator.core import pointer
 from coordinator.ledger import queue, transactions
-from coordinator.ledger.models import Change, Outcome
+from coordinator.ledger.models import Change, ChangeOutcome
 from coordinator.ledger.queries import standings_of
 from coordinator.ledger.queue import Ending
 from coordinator.ledger.recording import Recorded, Recording, record_change
@@ -24,7 +24,7 @@ from tests.support.payments import event, payment, record
 from tests.support.threads import PATIENCE_SECONDS, Running, at_once
 from tests.unit.payments import stripe_samples as samples
 
-WARMED = Ending(Outcome.WARMED, confirmed=True)
+WARMED = Ending(ChangeOutcome.WARMED, confirmed=True)
 
 
 def with_options(database: dict[str, Any], more: str) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def test_workers_that_claim_and_conclude_beside_recording_meet_no_error() -> Non
     ("outcome", "write"),
     [
         ("", lambda changes: queue.conclude([(change, WARMED) for change in changes])),
-        (Outcome.ABANDONED, lambda changes: queue.retry(ids(changes))),
+        (ChangeOutcome.ABANDONED, lambda changes: queue.retry(ids(changes))),
     ],
 )
 def test_rows_are_locked_in_the_order_of_their_ids_whatever_order_they_lie_in(
@@ -189,7 +189,7 @@ def test_rows_are_locked_in_the_order_of_their_ids_whatever_order_they_lie_in(
 def test_a_conclusion_that_another_worker_wrote_meanwhile_is_left_as_it_is() -> None:
     changes = logged(2)
     with transaction.atomic():
-        Change.objects.filter(pk=changes[0].pk).update(outcome=Outcome.SUPERSEDED)
+        Change.objects.filter(pk=changes[0].pk).update(outcome=ChangeOutcome.SUPERSEDED)
         concluding = Running(lambda: queue.conclude([(change, WARMED) for change in changes]))
         wait_until_a_session_waits_for_a_lock()
     concluding.result()

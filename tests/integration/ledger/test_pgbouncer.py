@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 from pytest_django import DjangoDbBlocker, Settings
 
 from coordinator.ledger import queue
-from coordinator.ledger.models import Change, Outcome
+from coordinator.ledger.models import Change, ChangeOutcome
 from coordinator.ledger.queries import standings_of
 from coordinator.ledger.queue import Ending
 from coordinator.ledger.recording import Recorded
@@ -27,7 +27,7 @@ from tests.support.threads import at_once
 from tests.unit.payments import stripe_samples as samples
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "deploying.md"
-WARMED = Ending(Outcome.WARMED, confirmed=True)
+WARMED = Ending(ChangeOutcome.WARMED, confirmed=True)
 LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 
 

@@ -13,13 +13,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from coordinator.ledger import claiming, queue
-from coordinator.ledger.models import Change, Outcome
+from coordinator.ledger.models import Change, ChangeOutcome
 from coordinator.ledger.queue import Ending
 from tests.support.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("each_ledger")
 
-WARMED = Ending(Outcome.WARMED, confirmed=True)
+WARMED = Ending(ChangeOutcome.WARMED, confirmed=True)
 
 
 def logged(count: int = 1, **columns: object) -> list[Change]:
@@ -227,7 +227,7 @@ def database_url() -> str:
 def test_an_outcome_and_a_confirmed_pointer_settle_a_change() -> None:
     logged()
     [claimed] = queue.claim(10, 60)
-    queue.conclude([(claimed, Ending(Outcome.WARMED, "as asked", confirmed=True))])
+    queue.conclude([(claimed, Ending(ChangeOutcome.WARMED, "as asked", confirmed=True))])
     change = now_as_logged(claimed)
     assert (change.outcome, change.reason, change.settled) == ("warmed", "as asked", True)
     assert change.ended_at is not None
@@ -236,7 +236,7 @@ def test_an_outcome_and_a_confirmed_pointer_settle_a_change() -> None:
 def test_an_outcome_alone_leaves_it_in_the_queue(pass_time: Callable[[float], None]) -> None:
     logged()
     [claimed] = queue.claim(10, 60)
-    queue.conclude([(claimed, Ending(Outcome.WARMED, again_in_seconds=2))])
+    queue.conclude([(claimed, Ending(ChangeOutcome.WARMED, again_in_seconds=2))])
     ended_at = now_as_logged(claimed).ended_at
     assert ended_at is not None
     assert queue.claim(10, 60) == []
@@ -284,7 +284,7 @@ def test_a_claim_that_tried_nothing_forgets_none_of_those_before_it(
 def test_a_claim_is_never_given_back_twice() -> None:
     logged()
     [claimed] = queue.claim(10, 60)
-    queue.conclude([(claimed, Ending(Outcome.ABANDONED, confirmed=True))])
+    queue.conclude([(claimed, Ending(ChangeOutcome.ABANDONED, confirmed=True))])
     queue.retry([claimed.pk])
     queue.conclude([(claimed, Ending(reason="late", tried=False))])
     assert (now_as_logged(claimed).attempts, now_as_logged(claimed).claims) == (0, 0)
@@ -293,7 +293,7 @@ def test_a_claim_is_never_given_back_twice() -> None:
 def test_a_long_reason_is_cut_to_what_the_column_takes() -> None:
     logged()
     [claimed] = queue.claim(10, 60)
-    queue.conclude([(claimed, Ending(Outcome.ABANDONED, "x" * 1000))])
+    queue.conclude([(claimed, Ending(ChangeOutcome.ABANDONED, "x" * 1000))])
     assert now_as_logged(claimed).reason == "x" * 200
 
 
@@ -305,7 +305,7 @@ def test_whoever_is_late_leaves_what_was_settled_as_it_is(
     pass_time(61)
     [in_time] = queue.claim(10, 60)
     queue.conclude([(in_time, WARMED)])
-    queue.conclude([(late, Ending(Outcome.ABANDONED, "late", confirmed=True))])
+    queue.conclude([(late, Ending(ChangeOutcome.ABANDONED, "late", confirmed=True))])
     assert (now_as_logged(late).outcome, now_as_logged(late).reason) == ("warmed", "")
 
 
@@ -316,8 +316,8 @@ def test_whoever_is_late_does_not_replace_an_outcome_that_is_still_to_be_confirm
     [late] = queue.claim(10, 60)
     pass_time(61)
     [in_time] = queue.claim(10, 60)
-    queue.conclude([(in_time, Ending(Outcome.WARMED))])
-    queue.conclude([(late, Ending(Outcome.ABANDONED, "late"))])
+    queue.conclude([(in_time, Ending(ChangeOutcome.WARMED))])
+    queue.conclude([(late, Ending(ChangeOutcome.ABANDONED, "late"))])
     assert now_as_logged(late).outcome == "warmed"
 
 
@@ -325,7 +325,7 @@ def test_a_page_is_concluded_by_one_query_for_each_way_of_ending() -> None:
     logged(20)
     page = queue.claim(20, 60)
     endings = [
-        (change, WARMED if number % 2 else Ending(Outcome.SUPERSEDED, confirmed=True))
+        (change, WARMED if number % 2 else Ending(ChangeOutcome.SUPERSEDED, confirmed=True))
         for number, change in enumerate(page)
     ]
     with CaptureQueriesContext(connection) as queries:
@@ -340,7 +340,7 @@ def test_a_page_is_concluded_by_one_query_for_each_way_of_ending() -> None:
 def test_only_what_was_abandoned_is_tried_again() -> None:
     abandoned, warmed, fresh = logged(3)
     queue.conclude(
-        [(abandoned, Ending(Outcome.ABANDONED, "why", confirmed=True)), (warmed, WARMED)]
+        [(abandoned, Ending(ChangeOutcome.ABANDONED, "why", confirmed=True)), (warmed, WARMED)]
     )
     assert queue.retry(ids([abandoned, warmed, fresh])) == 1
     again = now_as_logged(abandoned)
@@ -351,10 +351,10 @@ def test_only_what_was_abandoned_is_tried_again() -> None:
 
 def test_a_retry_while_a_worker_confirms_the_pointer_is_not_lost() -> None:
     [abandoned] = logged()
-    queue.conclude([(abandoned, Ending(Outcome.ABANDONED, "why"))])
+    queue.conclude([(abandoned, Ending(ChangeOutcome.ABANDONED, "why"))])
     [confirming] = queue.claim(10, 60)
     assert queue.retry([abandoned.pk]) == 1
-    queue.conclude([(confirming, Ending(Outcome.ABANDONED, "why", confirmed=True))])
+    queue.conclude([(confirming, Ending(ChangeOutcome.ABANDONED, "why", confirmed=True))])
     assert now_as_logged(abandoned).outcome == ""
 
 

@@ -10,7 +10,7 @@ from coordinator.core import pointer
 from coordinator.core.keys import InvalidIdentifier
 from coordinator.core.pointer import Current
 from coordinator.ledger import recording
-from coordinator.ledger.models import Change, Outcome
+from coordinator.ledger.models import Change, ChangeOutcome
 from coordinator.ledger.recording import (
     IdentifierTaken,
     Observation,
@@ -96,7 +96,11 @@ def test_an_event_that_arrives_late_is_logged_and_changes_nothing(
         moment(10),
     )
     logged = change(late)
-    assert (logged.applied, logged.outcome, logged.settled) == (False, Outcome.OUT_OF_DATE, True)
+    assert (logged.applied, logged.outcome, logged.settled) == (
+        False,
+        ChangeOutcome.OUT_OF_DATE,
+        True,
+    )
     assert (logged.state, logged.revision) == ("processing", 1)
     assert there() == Current("succeeded", 1)
     assert rung == []

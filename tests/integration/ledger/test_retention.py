@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from coordinator.ledger.models import Change, Outcome
+from coordinator.ledger.models import Change, ChangeOutcome
 from coordinator.ledger.recording import Recording
 from coordinator.ledger.retention import prune
 from coordinator.payments.models import Payment
@@ -24,7 +24,7 @@ def old(days: float = 100, **columns: Any) -> None:
 def settled() -> dict[str, Any]:
     """Return the columns of a settled change."""
     now = timezone.now()
-    return {"outcome": Outcome.WARMED, "ended_at": now, "confirmed_at": now}
+    return {"outcome": ChangeOutcome.WARMED, "ended_at": now, "confirmed_at": now}
 
 
 def test_only_what_is_old_and_settled_goes() -> None:
@@ -39,8 +39,8 @@ def test_only_what_is_old_and_settled_goes() -> None:
     "columns",
     [
         {},
-        {"outcome": Outcome.WARMED},
-        {"outcome": Outcome.ABANDONED, "confirmed_at": timezone.now()},
+        {"outcome": ChangeOutcome.WARMED},
+        {"outcome": ChangeOutcome.ABANDONED, "confirmed_at": timezone.now()},
     ],
     ids=["unsettled", "unconfirmed", "abandoned"],
 )

@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from coordinator.ledger import queue
-from coordinator.ledger.models import Change, Outcome
+from coordinator.ledger.models import Change, ChangeOutcome
 from coordinator.ledger.queue import Ending
 from coordinator.operations.metrics import exposing, scraping
 from coordinator.settings import base
@@ -77,8 +77,8 @@ def test_of_two_who_end_the_same_changes_only_what_each_has_ended_is_counted() -
         record("processing", at=1, number=f"EDX-{number}")
     first = queue.claim(2, claim_seconds=0)
     second = queue.claim(3, claim_seconds=0)
-    queue.conclude([(change, Ending(Outcome.WARMED, confirmed=True)) for change in first])
-    queue.conclude([(change, Ending(Outcome.ABANDONED, confirmed=True)) for change in second])
+    queue.conclude([(change, Ending(ChangeOutcome.WARMED, confirmed=True)) for change in first])
+    queue.conclude([(change, Ending(ChangeOutcome.ABANDONED, confirmed=True)) for change in second])
     assert (ended("warmed"), ended("abandoned")) == (before[0] + 2, before[1] + 1)
 
 
@@ -88,17 +88,17 @@ def test_an_outcome_whose_pointer_is_confirmed_later_is_counted_once() -> None:
     record("processing", at=1)
     for confirmed in (False, True):
         [change] = queue.claim(1, claim_seconds=0)
-        queue.conclude([(change, Ending(Outcome.WARMED, confirmed=confirmed))])
+        queue.conclude([(change, Ending(ChangeOutcome.WARMED, confirmed=confirmed))])
     assert ended("warmed") == before + 1
 
 
 @pytest.mark.usefixtures("sqlite_ledger")
 def test_what_is_postponed_has_not_ended() -> None:
-    before = [ended(str(outcome)) for outcome in Outcome]
+    before = [ended(str(outcome)) for outcome in ChangeOutcome]
     record("processing", at=1)
     [change] = queue.claim(1, claim_seconds=0)
     queue.conclude([(change, Ending(reason="busy", again_in_seconds=1))])
-    assert [ended(str(outcome)) for outcome in Outcome] == before
+    assert [ended(str(outcome)) for outcome in ChangeOutcome] == before
 
 
 # -- asked for at the moment of looking --------------------------------------------------------
@@ -132,7 +132,7 @@ def test_counting_ends_where_more_would_only_cost_more(monkeypatch: pytest.Monke
 def test_what_was_given_up_is_shown_until_somebody_tries_it_again(upstream: Upstream) -> None:
     record("processing", at=1)
     [change] = queue.claim(1, claim_seconds=0)
-    queue.conclude([(change, Ending(Outcome.ABANDONED, "no such payment", confirmed=True))])
+    queue.conclude([(change, Ending(ChangeOutcome.ABANDONED, "no such payment", confirmed=True))])
     assert now("coordinator_abandoned_changes") == 1
     queue.retry([change.pk])
     assert now("coordinator_abandoned_changes") == 0

@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from coordinator.ledger import order
-from coordinator.ledger.models import Change, Outcome
+from coordinator.ledger.models import Change, ChangeOutcome
 from coordinator.ledger.recording import (
     Observation,
     Recorded,
@@ -99,7 +99,7 @@ def test_of_one_dispute_the_older_word_is_late_and_says_why() -> None:
     assert late.outcome is Recording.OUT_OF_DATE
     logged = Change.objects.get(applied=False)
     assert (logged.outcome, logged.reason) == (
-        Outcome.OUT_OF_DATE,
+        ChangeOutcome.OUT_OF_DATE,
         "older than what the ledger holds of it",
     )
     assert state() == "succeeded"

@@ -17,7 +17,7 @@ from coordinator.ledger.models import Change
 from coordinator.payments.models import Payment
 from coordinator.warmer import outcomes as endings
 from coordinator.warmer import settle as settling
-from coordinator.warmer.settle import Page
+from coordinator.warmer.settle import PageResult
 from tests.servers import MemcachedServer
 from tests.support.payments import change, record
 from tests.support.settling import settle, settle_again, states
@@ -50,7 +50,7 @@ def test_a_change_ends_warmed_and_the_next_reader_finds_it(
 ) -> None:
     recorded = record("processing", at=1)
     page = settle()
-    assert page == Page(claimed=1, full=False, endings={"warmed": 1})
+    assert page == PageResult(claimed=1, full=False, endings={"warmed": 1})
     assert (change(recorded).outcome, change(recorded).settled) == ("warmed", True)
     assert pointer.look("payment", ["EDX-1"])["EDX-1"] == Current("processing", 1)
     lookup = read(payments, "EDX-1")
@@ -68,7 +68,7 @@ def test_what_a_reader_has_loaded_already_is_not_loaded_again(
 
 
 def test_nothing_due_is_an_empty_page() -> None:
-    assert settle() == Page(claimed=0, full=False, endings={})
+    assert settle() == PageResult(claimed=0, full=False, endings={})
 
 
 # -- superseded, and coalesced -----------------------------------------------------------------

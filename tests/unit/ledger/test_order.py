@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from coordinator.ledger import order
-from coordinator.ledger.order import WHOLE, Order, Place, Said, Word
+from coordinator.ledger.order import WHOLE, Ordering, Place, Said, Word
 
 T = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 OPEN, WON = Said({"dispute": "open"}), Said({"dispute": "won"}, Place.LAST)
@@ -24,7 +24,7 @@ def decide(
     *,
     loses: bool = False,
     carries: bool = False,
-) -> Order:
+) -> Ordering:
     moment = None if seconds is None else at(seconds)
     return order.decide(subject, says, moment, words, loses=lambda: loses, carries=carries)
 
@@ -43,7 +43,7 @@ def test_an_event_is_late_beside_its_own_objects_word(seconds: float, late: bool
 
 
 def test_an_object_that_has_said_nothing_yet_is_never_late() -> None:
-    assert decide(after(("dispute:a", OPEN, 10)), "dispute:b", OPEN, 1) == Order()
+    assert decide(after(("dispute:a", OPEN, 10)), "dispute:b", OPEN, 1) == Ordering()
 
 
 def test_what_tells_the_whole_thing_is_late_beside_any_newer_word() -> None:
@@ -61,13 +61,13 @@ def test_an_object_is_late_beside_what_told_the_whole_thing_after_it() -> None:
 @pytest.mark.parametrize(
     ("held", "said", "expected"),
     [
-        (Place.FIRST, Place.BETWEEN, Order()),
-        (Place.BETWEEN, Place.LAST, Order()),
-        (Place.FIRST, Place.LAST, Order()),
+        (Place.FIRST, Place.BETWEEN, Ordering()),
+        (Place.BETWEEN, Place.LAST, Ordering()),
+        (Place.FIRST, Place.LAST, Ordering()),
     ],
 )
 def test_of_two_words_of_one_second_the_objects_own_life_tells_the_order(
-    held: Place, said: Place, expected: Order
+    held: Place, said: Place, expected: Ordering
 ) -> None:
     first, second = Said({"x": 1}, held), Said({"x": 2}, said)
     assert decide(after(("a:1", first, 10)), "a:1", second, 10) == expected
@@ -83,15 +83,15 @@ def test_of_two_words_without_a_place_the_rank_decides_and_upstream_confirms(los
 
 def test_the_same_said_twice_needs_no_order_unless_it_carries_more_than_that() -> None:
     words = after(("a:1", OPEN, 10))
-    assert decide(words, "a:1", OPEN, 10) == Order()
+    assert decide(words, "a:1", OPEN, 10) == Ordering()
     assert decide(words, "a:1", OPEN, 10, carries=True).confirm
 
 
 def test_without_a_time_events_count_as_they_come_and_upstream_confirms() -> None:
     words = after(("a:1", OPEN, 10))
-    assert decide(words, "a:1", WON, None) == Order(confirm=True)
+    assert decide(words, "a:1", WON, None) == Ordering(confirm=True)
     words = after(("a:1", OPEN, 10), ("a:1", WON, None))
-    assert decide(words, "a:1", Said({"x": 1}, Place.LAST), 11) == Order(confirm=True)
+    assert decide(words, "a:1", Said({"x": 1}, Place.LAST), 11) == Ordering(confirm=True)
     assert decide(words, "a:1", OPEN, 9).late, "older than what was told before that"
 
 
@@ -104,8 +104,8 @@ def test_whether_an_event_is_in_what_was_read_no_time_tells() -> None:
     words = order.after_reading({}, {"dispute:a": OPEN}, at(10), at(100))
     assert decide(words, "dispute:a", OPEN, 9).late
     assert decide(words, "dispute:a", Said({"dispute": ""}), 50).confirm
-    assert decide(words, "dispute:a", WON, 50) == Order(), "what is over came last"
-    assert decide(words, "dispute:a", OPEN, 101) == Order()
+    assert decide(words, "dispute:a", WON, 50) == Ordering(), "what is over came last"
+    assert decide(words, "dispute:a", OPEN, 101) == Ordering()
     assert decide(words, "dispute:b", OPEN, 9).late, "it was not there when all was read"
     created = decide(words, "dispute:b", Said({}, Place.FIRST), 50)
     assert (created.late, created.confirm) == (False, True), "it may have come after the reading"

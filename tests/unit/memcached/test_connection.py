@@ -12,7 +12,7 @@ from pymemcache.exceptions import MemcacheUnexpectedCloseError, MemcacheUnknownE
 
 from coordinator.errors import CacheUnreachable
 from coordinator.memcached import Trouble
-from coordinator.memcached.connection import Command, Connection
+from coordinator.memcached.connection import Connection, StoreCommand
 from coordinator.memcached.node import Node
 from coordinator.memcached.options import Limits
 from tests.support.troubles import Troubles, troubles
@@ -72,7 +72,7 @@ def test_a_wrong_answer_to_a_store_is_not_an_answer(answer: bytes, troubles: Tro
     with scripted_server(answer) as server:
         node = Node(server.address, LIMITS)
         with pytest.raises(CacheUnreachable):
-            node.run("set", Connection.store, b"set", (Command(b"key", 0, b"value"),), 0)
+            node.run("set", Connection.store, b"set", (StoreCommand(b"key", 0, b"value"),), 0)
         assert server.client_left.wait(5)
     assert kinds(troubles) == [Trouble.PROTOCOL]
 
@@ -113,7 +113,7 @@ def test_a_closed_connection_is_never_opened_again() -> None:
             connection.version,
             lambda: connection.fetch((b"key",)),
             lambda: connection.delete(b"key"),
-            lambda: connection.store(b"set", (Command(b"key", 0, b""),), 0),
+            lambda: connection.store(b"set", (StoreCommand(b"key", 0, b""),), 0),
         ):
             with pytest.raises(MemcacheUnexpectedCloseError):
                 use()

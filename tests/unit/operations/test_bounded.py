@@ -3,7 +3,7 @@
 import threading
 import time
 
-from coordinator.operations.health.bounded import Check, Finding, findings
+from coordinator.operations.health.bounded import Check, CheckResult, findings
 
 PATIENCE_SECONDS = 10.0
 
@@ -15,10 +15,10 @@ class Hung:
         self.begun = 0
         self.let_go = threading.Event()
 
-    def __call__(self) -> Finding:
+    def __call__(self) -> CheckResult:
         self.begun += 1
         assert self.let_go.wait(PATIENCE_SECONDS)
-        return Finding(True)
+        return CheckResult(True)
 
 
 def ended(check: Check) -> None:
@@ -27,14 +27,14 @@ def ended(check: Check) -> None:
 
 
 def test_a_finding_comes_with_its_details_and_what_it_took() -> None:
-    check = Check("one", lambda: Finding(True, {"changes": 3}))
+    check = Check("one", lambda: CheckResult(True, {"changes": 3}))
     found = findings([check], PATIENCE_SECONDS)["one"]
     assert (found.ok, found.details) == (True, {"changes": 3})
     assert 0 <= found.seconds < PATIENCE_SECONDS
 
 
 def test_an_error_is_a_finding_that_tells_its_kind_and_no_more() -> None:
-    def look() -> Finding:
+    def look() -> CheckResult:
         raise ConnectionRefusedError("to db.example.org as postgres")
 
     found = findings([Check("one", look)], PATIENCE_SECONDS)["one"]
@@ -45,7 +45,7 @@ def test_one_that_hangs_is_not_well_and_keeps_nobody() -> None:
     hung = Hung()
     check = Check("hung", hung)
     began = time.monotonic()
-    found = findings([check, Check("well", lambda: Finding(True))], 0.05)
+    found = findings([check, Check("well", lambda: CheckResult(True))], 0.05)
     assert time.monotonic() - began < PATIENCE_SECONDS / 2
     assert not found["hung"].ok
     assert found["hung"].details == {"error": "no answer within 0.05 s"}
@@ -88,7 +88,7 @@ def test_all_checks_together_take_no_longer_than_one_may() -> None:
 
 
 def test_even_what_no_check_should_raise_leaves_an_answer() -> None:
-    def look() -> Finding:
+    def look() -> CheckResult:
         raise SystemExit
 
     check = Check("one", look)

@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from coordinator.core.pointer import Confirmation
 from coordinator.core.resource import Standing
-from coordinator.ledger.models import Change, Outcome
+from coordinator.ledger.models import Change, ChangeOutcome
 from coordinator.ledger.queue import Ending
 from coordinator.warmer import outcomes
 
@@ -28,7 +28,7 @@ def ended(confirmation: Confirmation, *, age_seconds: float = 0, suspended: bool
         identifier="T-1",
         revision=4,
         state="paid",
-        outcome=Outcome.WARMED,
+        outcome=ChangeOutcome.WARMED,
         suspended=suspended,
         recorded_at=timezone.now() - timedelta(seconds=age_seconds),
     )
@@ -44,7 +44,7 @@ def test_a_pointer_that_says_so_confirms_at_once(confirmation: Confirmation) -> 
 @pytest.mark.parametrize("confirmation", [Confirmation.UNREACHABLE, Confirmation.CONTENDED])
 def test_an_unseen_pointer_is_waited_for(confirmation: Confirmation) -> None:
     one = ended(confirmation, suspended=True)
-    assert (one.confirmed, one.outcome) == (False, Outcome.WARMED)
+    assert (one.confirmed, one.outcome) == (False, ChangeOutcome.WARMED)
     assert one.again_in_seconds > 0
 
 

@@ -12,9 +12,9 @@ import urllib3
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from coordinator.ledger.models import Change, Outcome
+from coordinator.ledger.models import Change, ChangeOutcome
 from coordinator.payments.models import Payment
-from tools.report.answers import Answer, How, read_answer
+from tools.report.answers import How, ReadAnswer, read_answer
 from tools.shoppers.people import Person
 from tools.shoppers.tokens import token_credential
 from tools.simulator.clients import DEFAULT_SHOPPER_KEY
@@ -29,7 +29,7 @@ _CALL_SECONDS = 15.0
 class _Read(NamedTuple):
     """An answer of the API, and what it took."""
 
-    answer: Answer
+    answer: ReadAnswer
     cache_status: str
     milliseconds: float
 
@@ -80,7 +80,7 @@ class Command(BaseCommand):
                 .first()
             ),
         )
-        if change.outcome != Outcome.WARMED:
+        if change.outcome != ChangeOutcome.WARMED:
             raise CommandError(f"its change ended as {change.outcome}: {change.reason}")
         self._tell("warmed", f"attempt {change.attempts}", began)
 

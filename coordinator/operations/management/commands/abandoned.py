@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from coordinator.celery import doorbell
 from coordinator.ledger import queue
-from coordinator.ledger.models import Change, Outcome
+from coordinator.ledger.models import Change, ChangeOutcome
 from coordinator.operations import terminal
 
 _LISTED = 100
@@ -39,7 +39,7 @@ class Command(terminal.CacheCommand):
         **options: Any,
     ) -> None:
         """List, and retry if asked to."""
-        abandoned = Change.objects.filter(outcome=Outcome.ABANDONED).order_by("-ended_at")
+        abandoned = Change.objects.filter(outcome=ChangeOutcome.ABANDONED).order_by("-ended_at")
         if names:
             pairs = [terminal.thing_named(name) for name in names]
             named = [Q(resource=of.name, identifier=identifier) for of, identifier in pairs]

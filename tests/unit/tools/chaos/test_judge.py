@@ -7,7 +7,7 @@ import pytest
 from tools.chaos.judge import Judge, Stale
 from tools.chaos.tuning import POINTER_SECONDS, REST_MARGIN_SECONDS
 from tools.report.oracle import Committed
-from tools.shoppers import Outcome, Person, Reading
+from tools.shoppers import Person, Reading, ReadingOutcome
 
 HERE, ELSEWHERE = "127.0.0.1:1", "127.0.0.1:2"
 
@@ -24,10 +24,14 @@ def judging(clock: Callable[[], float] = time.time) -> Judge:
     return Judge(lambda number: HERE, clock)
 
 
-def reading(outcome: Outcome = Outcome.FOUND, **differs: Any) -> Reading:
+def reading(outcome: ReadingOutcome = ReadingOutcome.FOUND, **differs: Any) -> Reading:
     fields = {
         "number": "EDX-1",
-        "status": {Outcome.UNREACHABLE: 0, Outcome.BUSY: 503, Outcome.LOST: 404}.get(outcome, 200),
+        "status": {
+            ReadingOutcome.UNREACHABLE: 0,
+            ReadingOutcome.BUSY: 503,
+            ReadingOutcome.LOST: 404,
+        }.get(outcome, 200),
         "headers": {"Payment-Revision": "3", "Cache-Status": "coordinator; hit"},
         "body_bytes": b'{"state":"succeeded"}',
         "seconds": 0.1,
@@ -59,14 +63,14 @@ def test_an_older_revision_than_was_committed_is_stale() -> None:
 
 def test_a_payment_that_is_committed_and_not_found_is_stale() -> None:
     judge = judging(Clock())
-    judge.add(reading(Outcome.LOST))
+    judge.add(reading(ReadingOutcome.LOST))
 
     assert [one.shown for one in judge.stale] == [0]
 
 
 def test_a_payment_that_nobody_has_told_of_yet_may_be_missing() -> None:
     judge = judging(Clock())
-    judge.add(reading(Outcome.UNKNOWN_YET, status=404, token=None))
+    judge.add(reading(ReadingOutcome.UNKNOWN_YET, status=404, token=None))
 
     assert judge.stale == []
     assert judge.not_yet == 1
@@ -111,9 +115,9 @@ def test_connections_of_a_killed_web_process_are_no_errors_and_others_are() -> N
     judge = judging(clock)
     judge.web_killed(1000.5)
     clock.now = 1001.0
-    judge.add(reading(Outcome.UNREACHABLE, seconds=0.8))
+    judge.add(reading(ReadingOutcome.UNREACHABLE, seconds=0.8))
     clock.now = 1010.0
-    judge.add(reading(Outcome.UNREACHABLE, seconds=0.8))
+    judge.add(reading(ReadingOutcome.UNREACHABLE, seconds=0.8))
 
     assert len(judge.user_errors()) == 1
     assert judge.connections_lost() == 1
@@ -121,7 +125,7 @@ def test_connections_of_a_killed_web_process_are_no_errors_and_others_are() -> N
 
 def test_being_told_to_come_back_is_no_error() -> None:
     judge = judging(Clock())
-    judge.add(reading(Outcome.BUSY))
+    judge.add(reading(ReadingOutcome.BUSY))
 
     assert judge.turned_away == 1
     assert judge.user_errors() == []
@@ -130,7 +134,7 @@ def test_being_told_to_come_back_is_no_error() -> None:
 
 def test_a_leak_a_failure_and_a_throttled_reader_are_errors() -> None:
     judge = judging(Clock())
-    for outcome in (Outcome.LEAKED, Outcome.FAILED, Outcome.THROTTLED):
+    for outcome in (ReadingOutcome.LEAKED, ReadingOutcome.FAILED, ReadingOutcome.THROTTLED):
         judge.add(reading(outcome))
 
     assert len(judge.user_errors()) == 3
@@ -138,7 +142,7 @@ def test_a_leak_a_failure_and_a_throttled_reader_are_errors() -> None:
 
 def test_a_stranger_who_finds_nothing_is_not_counted() -> None:
     judge = judging(Clock())
-    judge.add(reading(Outcome.CONCEALED, status=404))
+    judge.add(reading(ReadingOutcome.CONCEALED, status=404))
 
     assert (judge.reads, judge.not_yet, judge.stale) == (0, 0, [])
 

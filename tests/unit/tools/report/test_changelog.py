@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from coordinator.ledger.models import Change, Outcome
+from coordinator.ledger.models import Change, ChangeOutcome
 from tools.report.changelog import ChangeLog
 
 pytestmark = pytest.mark.django_db
@@ -26,10 +26,15 @@ def change(number: int, **columns: object) -> Change:
 def test_changes_are_counted_by_how_they_ended() -> None:
     log = ChangeLog()
     now = timezone.now()
-    endings = [Outcome.WARMED, Outcome.WARMED, Outcome.SUPERSEDED, Outcome.ABANDONED]
+    endings = [
+        ChangeOutcome.WARMED,
+        ChangeOutcome.WARMED,
+        ChangeOutcome.SUPERSEDED,
+        ChangeOutcome.ABANDONED,
+    ]
     for number, outcome in enumerate(endings):
         change(number, outcome=outcome, ended_at=now, confirmed_at=now)
-    change(10, outcome=Outcome.OUT_OF_DATE, applied=False, ended_at=now, confirmed_at=now)
+    change(10, outcome=ChangeOutcome.OUT_OF_DATE, applied=False, ended_at=now, confirmed_at=now)
     change(11)
     counts = log.counts()
     assert (counts.changes, counts.warmed, counts.superseded) == (6, 2, 1)

@@ -11,7 +11,7 @@ from coordinator.core.events import EntryWarmed, LoadFinished
 from coordinator.ledger.models import Change
 from tests.support.summary import KEYS
 from tools.report import table
-from tools.report.answers import Answer, How
+from tools.report.answers import How, ReadAnswer
 from tools.report.measuring import Measurements
 from tools.report.oracle import Committed
 from tools.report.troubles import Troubles
@@ -61,7 +61,7 @@ def test_the_estimate_has_what_upstream_is_asked_for_besides_entries() -> None:
     with measured.listening():
         events.emit(load(count=5))
     for revision in (1, 1, 2):
-        measured.reads.add("EDX-1", None, Answer(How.HIT, 200, revision, "succeeded"), 1.0)
+        measured.reads.add("EDX-1", None, ReadAnswer(How.HIT, 200, revision, "succeeded"), 1.0)
     summary = measured.look().summary
     assert summary.upstream_loads == 7
     assert summary.upstream_loads_without_warming == 2 + 2
@@ -96,7 +96,7 @@ def test_the_table_fits_the_terminal_and_cuts_off_no_word(width: int, warming: b
     with measured.listening():
         events.emit(EntryWarmed("payment", "payment.EDX-1.succeeded", 1, "read", stored=True))
     committed = Committed("succeeded", 2)
-    measured.reads.add("EDX-1", committed, Answer(How.HIT, 200, 1, "succeeded"), 1.0)
+    measured.reads.add("EDX-1", committed, ReadAnswer(How.HIT, 200, 1, "succeeded"), 1.0)
     measured.troubles.add("loads", "a load for event failed: " + "x" * 300)
     figures = measured.look()
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
@@ -114,5 +114,5 @@ def test_the_table_fits_the_terminal_and_cuts_off_no_word(width: int, warming: b
 
 def test_a_line_says_the_most_important_where_nothing_can_be_drawn() -> None:
     measured = measurements(upstream_loads=5)
-    measured.reads.add("EDX-1", None, Answer(How.HIT, 200, 1, "succeeded"), 1.0)
+    measured.reads.add("EDX-1", None, ReadAnswer(How.HIT, 200, 1, "succeeded"), 1.0)
     assert "1 reads, 100.0% hits, 0 stale; 5 upstream loads" in table.line(measured.look())

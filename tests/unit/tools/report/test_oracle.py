@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from tools.report.answers import Answer, How, read_answer
+from tools.report.answers import How, ReadAnswer, read_answer
 from tools.report.oracle import Committed, staleness
 
 PAID = Committed("succeeded", 3)
 
 
-def answer(revision: int | None = 3, how: How = How.HIT, state: str | None = "succeeded") -> Answer:
-    return Answer(how, 200, revision, state)
+def answer(
+    revision: int | None = 3, how: How = How.HIT, state: str | None = "succeeded"
+) -> ReadAnswer:
+    return ReadAnswer(how, 200, revision, state)
 
 
 def test_what_was_committed_is_not_stale() -> None:
@@ -29,11 +31,11 @@ def test_a_lower_revision_is_stale_in_a_miss_as_well() -> None:
 
 
 def test_not_found_is_stale_once_the_payment_is_committed() -> None:
-    assert "not found" in staleness(PAID, Answer(How.UNKNOWN, 404))
+    assert "not found" in staleness(PAID, ReadAnswer(How.UNKNOWN, 404))
 
 
 def test_not_found_is_no_news_before_that() -> None:
-    assert staleness(None, Answer(How.UNKNOWN, 404)) == ""
+    assert staleness(None, ReadAnswer(How.UNKNOWN, 404)) == ""
 
 
 def test_an_answer_that_names_no_revision_can_not_be_trusted() -> None:
@@ -53,7 +55,7 @@ def test_a_304_has_no_body_to_judge() -> None:
 
 
 def test_a_failed_request_shows_nothing_and_so_nothing_stale() -> None:
-    assert staleness(PAID, Answer(How.FAILED, 503)) == ""
+    assert staleness(PAID, ReadAnswer(How.FAILED, 503)) == ""
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from tools.report.answers import Answer, How
+from tools.report.answers import How, ReadAnswer
 from tools.report.oracle import Committed
 from tools.report.reads import Reads
 from tools.report.readthrough import ReadThrough
 from tools.report.troubles import Troubles
 
 PAID = Committed("succeeded", 3)
-HIT = Answer(How.HIT, 200, 3, "succeeded")
-MISS = Answer(How.MISS, 200, 3, "succeeded")
+HIT = ReadAnswer(How.HIT, 200, 3, "succeeded")
+MISS = ReadAnswer(How.MISS, 200, 3, "succeeded")
 
 
 def reads() -> Reads:
@@ -37,27 +37,27 @@ def test_warm_and_cold_reads_are_timed_apart() -> None:
 
 def test_asking_before_the_first_event_came_is_no_read_and_no_error() -> None:
     tally = reads()
-    tally.add("EDX-1", None, Answer(How.UNKNOWN, 404), 1.0)
+    tally.add("EDX-1", None, ReadAnswer(How.UNKNOWN, 404), 1.0)
     assert (tally.total, tally.too_early, tally.stale) == (0, 1, 0)
     assert tally._troubles.total == 0
 
 
 def test_a_stale_read_is_counted_and_named() -> None:
     tally = reads()
-    tally.add("EDX-7", PAID, Answer(How.HIT, 200, 2, "processing"), 1.0)
+    tally.add("EDX-7", PAID, ReadAnswer(How.HIT, 200, 2, "processing"), 1.0)
     assert tally.stale == 1
     assert "EDX-7" in tally._troubles.notes()[0]
 
 
 def test_a_payment_that_vanished_is_a_stale_read() -> None:
     tally = reads()
-    tally.add("EDX-7", PAID, Answer(How.UNKNOWN, 404), 1.0)
+    tally.add("EDX-7", PAID, ReadAnswer(How.UNKNOWN, 404), 1.0)
     assert (tally.stale, tally.too_early) == (1, 0)
 
 
 def test_a_server_error_is_an_error_and_no_read() -> None:
     tally = reads()
-    tally.add("EDX-1", PAID, Answer(How.FAILED, 503), 1.0)
+    tally.add("EDX-1", PAID, ReadAnswer(How.FAILED, 503), 1.0)
     assert tally.total == 0
     assert tally._troubles.by_kind() == {"reads": 1}
 
@@ -65,5 +65,5 @@ def test_a_server_error_is_an_error_and_no_read() -> None:
 def test_reads_are_replayed_against_the_model() -> None:
     tally = reads()
     for revision in (1, 2, 2):
-        tally.add("EDX-1", None, Answer(How.HIT, 200, revision, "succeeded"), 1.0)
+        tally.add("EDX-1", None, ReadAnswer(How.HIT, 200, revision, "succeeded"), 1.0)
     assert tally._model.loads == 2

@@ -11,7 +11,7 @@ from tests.unit.tools.simulator.virtual_time import run_virtually
 from tests.unit.tools.simulator.walks import events_of, new, paid, walk
 from tools.simulator import deliveries
 from tools.simulator.deliveries import Deliveries
-from tools.simulator.events import Event
+from tools.simulator.events import SimulatedEvent
 from tools.simulator.faults import Faults
 
 
@@ -19,12 +19,12 @@ class Receiver:
     """Notes what it gets and when, and answers as it is told."""
 
     def __init__(self, answer: Callable[[int], int] = lambda _: 200, seconds: float = 0.0) -> None:
-        self.got: list[tuple[float, Event]] = []
+        self.got: list[tuple[float, SimulatedEvent]] = []
         self.concurrent = self.peak = 0
         self._answer = answer
         self._seconds = seconds
 
-    async def send(self, event: Event) -> int:
+    async def send(self, event: SimulatedEvent) -> int:
         self.got.append((asyncio.get_running_loop().time(), event))
         status = self._answer(len(self.got))
         self.concurrent += 1
@@ -40,7 +40,7 @@ class Receiver:
 
 def deliver(
     receiver: Receiver,
-    *batches: list[Event],
+    *batches: list[SimulatedEvent],
     faults: Faults | None = None,
     concurrency: int = 4,
     seconds: float = 3600.0,
@@ -66,7 +66,7 @@ def deliver(
     return run_virtually(run())
 
 
-def story() -> list[Event]:
+def story() -> list[SimulatedEvent]:
     """Return all events of a payment that was declined, paid, refunded and disputed."""
     declined = paid("pm_card_visa_chargeDeclined")
     steps = ("confirm", "refund", "finish_refund", "fail_refund", "open_dispute", "win_dispute")

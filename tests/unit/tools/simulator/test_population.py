@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.tools.simulator.walks import NOW
 from tools.simulator.errors import StripeError
-from tools.simulator.events import Event, EventLog
+from tools.simulator.events import EventLog, SimulatedEvent
 from tools.simulator.payment import Payment
 from tools.simulator.population import Population, populate
 from tools.simulator.provider import Provider
@@ -88,7 +88,7 @@ def test_a_state_that_nobody_knows_is_refused() -> None:
 
 def test_their_events_are_kept_in_order_and_sent_only_on_request() -> None:
     quiet, loud = provider(), provider()
-    told: list[Event] = []
+    told: list[SimulatedEvent] = []
     loud.announce = told.extend
     list(populate(quiet, Population(count=200)))
     list(populate(loud, Population(count=200, announce=True)))

@@ -10,7 +10,7 @@ import jwt
 import pytest
 from aiohttp import web
 
-from tools.shoppers import Outcome, Person, Reading, token_credential
+from tools.shoppers import Person, Reading, ReadingOutcome, token_credential
 from tools.shoppers.plan import Summary, Visits
 from tools.shoppers.popular import Popular
 from tools.shoppers.reading import BeforeRead, OnRead, Reader
@@ -64,18 +64,20 @@ def read(
 @pytest.mark.parametrize(
     ("status", "headers", "outcome"),
     [
-        (200, {}, Outcome.FOUND),
-        (304, {}, Outcome.FOUND),
-        (404, {}, Outcome.UNKNOWN_YET),
-        (429, {"Retry-After": "1"}, Outcome.THROTTLED),
-        (503, {"Retry-After": "1"}, Outcome.BUSY),
-        (503, {}, Outcome.FAILED),
-        (500, {}, Outcome.FAILED),
-        (403, {}, Outcome.FAILED),
-        (302, {"Location": "/"}, Outcome.FAILED),
+        (200, {}, ReadingOutcome.FOUND),
+        (304, {}, ReadingOutcome.FOUND),
+        (404, {}, ReadingOutcome.UNKNOWN_YET),
+        (429, {"Retry-After": "1"}, ReadingOutcome.THROTTLED),
+        (503, {"Retry-After": "1"}, ReadingOutcome.BUSY),
+        (503, {}, ReadingOutcome.FAILED),
+        (500, {}, ReadingOutcome.FAILED),
+        (403, {}, ReadingOutcome.FAILED),
+        (302, {"Location": "/"}, ReadingOutcome.FAILED),
     ],
 )
-def test_an_answer_is_judged(status: int, headers: Mapping[str, str], outcome: Outcome) -> None:
+def test_an_answer_is_judged(
+    status: int, headers: Mapping[str, str], outcome: ReadingOutcome
+) -> None:
     readings, reader = read([(status, headers, b"")])
     assert readings[0].outcome is outcome
     assert readings[0].status == status
@@ -85,15 +87,18 @@ def test_an_answer_is_judged(status: int, headers: Mapping[str, str], outcome: O
 def test_a_payment_that_was_seen_before_may_not_be_lost_again() -> None:
     readings, _ = read([(404, {}, b""), (200, {}, b"{}"), (404, {}, b"")])
     assert [reading.outcome for reading in readings] == [
-        Outcome.UNKNOWN_YET,
-        Outcome.FOUND,
-        Outcome.LOST,
+        ReadingOutcome.UNKNOWN_YET,
+        ReadingOutcome.FOUND,
+        ReadingOutcome.LOST,
     ]
 
 
 def test_a_stranger_must_find_nothing() -> None:
     readings, reader = read([(404, {}, b""), (200, {}, b"{}")], is_stranger=True)
-    assert [reading.outcome for reading in readings] == [Outcome.CONCEALED, Outcome.LEAKED]
+    assert [reading.outcome for reading in readings] == [
+        ReadingOutcome.CONCEALED,
+        ReadingOutcome.LEAKED,
+    ]
     assert not reader.knows("EDX-1"), "what a stranger saw counts for nothing"
 
 
@@ -104,7 +109,7 @@ def test_nobody_listening_is_unreachable_and_not_an_exception() -> None:
             return await reader.read("EDX-1", OWNER)
 
     reading = asyncio.run(run())
-    assert (reading.status, reading.outcome) == (0, Outcome.UNREACHABLE)
+    assert (reading.status, reading.outcome) == (0, ReadingOutcome.UNREACHABLE)
 
 
 def test_hooks_see_every_reading_with_their_token_async_or_not() -> None:
@@ -174,7 +179,12 @@ def test_recent_payments_are_the_popular_ones() -> None:
 def test_a_summary_adds_up() -> None:
     summary = Summary(
         Visits(created=3),
-        {Outcome.FOUND: 5, Outcome.UNKNOWN_YET: 2, Outcome.LOST: 1, Outcome.FAILED: 1},
+        {
+            ReadingOutcome.FOUND: 5,
+            ReadingOutcome.UNKNOWN_YET: 2,
+            ReadingOutcome.LOST: 1,
+            ReadingOutcome.FAILED: 1,
+        },
     )
     assert (summary.reads, summary.errors) == (9, 2)
     assert summary.as_json()["created"] == 3

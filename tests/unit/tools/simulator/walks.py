@@ -1,7 +1,7 @@
 """Payments brought to a state of their life, for the tests of the simulator."""
 
 from tools.simulator import lifecycle
-from tools.simulator.events import Cause, Event, make_events
+from tools.simulator.events import Cause, SimulatedEvent, make_events
 from tools.simulator.payment import Payment
 from tools.simulator.steps import find_step
 from tools.simulator.transition import Transition
@@ -53,6 +53,6 @@ def told(transition: Transition) -> list[str]:
     return [happening.type for happening in transition.happenings]
 
 
-def events_of(transition: Transition) -> list[Event]:
+def events_of(transition: Transition) -> list[SimulatedEvent]:
     """Return the events of a transition."""
     return make_events(transition, Cause())
