@@ -212,7 +212,7 @@ def test_any_order_of_events_ends_in_the_newest_state(world: World, tells_versio
 def test_applying_late_events_would_be_noticed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order, "decide", lambda *event, **how: order.Order())
+    monkeypatch.setattr(order, "decide", lambda *event, **how: order.Ordering())
     with pytest.raises(AssertionError):
         # The first example will do, however long it is.
         run_events(world, tells_versions=True, phases=(Phase.generate,))
