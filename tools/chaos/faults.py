@@ -18,6 +18,7 @@ from tools.chaos.dying import Moment
 from tools.chaos.names import Name
 from tools.chaos.site import Site
 from tools.chaos.slow_senders import SlowSenders
+from tools.servers.redis import RedisServer
 
 _OCCASION_SECONDS = 4.0
 
@@ -109,6 +110,33 @@ def _let_writes(*, allowed: bool) -> None:
         cursor.execute("SELECT pg_reload_conf()")
 
 
+def fail_over_redis(site: Site) -> None:
+    """Let another Redis be the master for a while, at whose address no program asks, then this one.
+
+    As where an address follows the master, late.
+    """
+    redis = site.system.servers.redis
+    with RedisServer(site.system.directory) as other:
+        other.follow(redis)
+        site.wait_until(other.in_step, _OCCASION_SECONDS, "the replica got no copy in time")
+        other.lead()
+        redis.follow(other)
+        try:
+            site.wait(tuning.REDIS_AWAY_SECONDS)
+        finally:
+            redis.lead()
+
+
+def hang_redis(site: Site) -> None:
+    """Let Redis answer nothing, its connections open, while readers find entries due."""
+    redis = site.system.servers.redis
+    redis.pause()
+    try:
+        site.wait(tuning.REDIS_HUNG_SECONDS)
+    finally:
+        redis.resume()
+
+
 def restart_memcached(site: Site) -> None:
     """Kill all memcached nodes and start them again with nothing in them."""
     nodes = site.system.servers.nodes
@@ -178,6 +206,8 @@ ALL = (
     Fault(Name.WEB_KILLED_BEFORE_RING, kill_web_before_ring),
     Fault(Name.REDIS_RESTARTED, restart_redis),
     Fault(Name.PRIMARY_READ_ONLY, make_primary_read_only),
+    Fault(Name.REDIS_FAILED_OVER, fail_over_redis),
+    Fault(Name.REDIS_HUNG, hang_redis),
     Fault(Name.MEMCACHED_RESTARTED, restart_memcached),
     Fault(Name.MEMCACHED_CUT, cut_memcached),
     Fault(Name.SENDERS_SLOW, slow_senders),

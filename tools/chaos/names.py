@@ -7,6 +7,7 @@ from tools.chaos.tuning import (
     PAUSE_SECONDS,
     PRIMARY_READ_ONLY_SECONDS,
     REDIS_AWAY_SECONDS,
+    REDIS_HUNG_SECONDS,
     SLOW_SENDERS,
 )
 
@@ -31,6 +32,11 @@ class Name(StrEnum):
     WEB_KILLED_BEFORE_RING = "web_killed_before_ring", "committed, no worker told"
     REDIS_RESTARTED = "redis_restarted", f"away for {REDIS_AWAY_SECONDS:g} s, its data lost"
     PRIMARY_READ_ONLY = "primary_read_only", f"no writes for {PRIMARY_READ_ONLY_SECONDS:g} s"
+    REDIS_FAILED_OVER = (
+        "redis_failed_over",
+        f"a replica for {REDIS_AWAY_SECONDS:g} s, and a master again",
+    )
+    REDIS_HUNG = "redis_hung", f"answers nothing for {REDIS_HUNG_SECONDS:g} s while entries are due"
     MEMCACHED_RESTARTED = "memcached_restarted", "all nodes, their data lost"
     MEMCACHED_CUT = "memcached_cut", "one node hangs, and is back with old data"
     SENDERS_SLOW = "senders_slow", f"{SLOW_SENDERS} bodies, a byte at a time"

@@ -19,6 +19,7 @@ BUDGET_RPS: Final = 40
 PAUSE_SECONDS: Final = LEASE_SECONDS + 1
 REDIS_AWAY_SECONDS: Final = 2
 PRIMARY_READ_ONLY_SECONDS: Final = 3
+REDIS_HUNG_SECONDS: Final = 3
 NODE_AWAY_SECONDS: Final = 3
 #: More than all web processes have threads, for longer than a body may take to arrive.
 SLOW_SENDERS: Final = 40
@@ -31,6 +32,8 @@ LAG_SECONDS: Final = 3.5
 
 SETTINGS: Final = {
     "COORDINATOR_POINTER_TIMEOUT_SECONDS": str(POINTER_SECONDS),
+    # Of half an hour: what was loaded nine seconds ago is due for a refresh when it is read.
+    "COORDINATOR_REFRESH_AFTER": "0.005",
     "COORDINATOR_SUSPENSION_TIMEOUT_SECONDS": "8",
     "COORDINATOR_ABSENT_TIMEOUT_SECONDS": "3",
     "COORDINATOR_LEASE_TIMEOUT_SECONDS": str(LEASE_SECONDS),
