@@ -1,4 +1,4 @@
-"""The slow fulfilment service: ``python fulfilment.py [port]``. It knows all about each order."""
+"""The slow service that knows all about orders and payments: ``python fulfilment.py [port]``."""
 
 import json
 import sys
@@ -6,32 +6,38 @@ import time
 import uuid
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 SECONDS = 0.3
-ORDERS: dict[str, dict[str, str]] = {}
+#: By path, like ``/orders/one``: what is there, and how often it was asked for.
+THINGS: dict[str, dict[str, Any]] = {}
 LOADS: dict[str, int] = {}
 
 
 class Fulfilment(BaseHTTPRequestHandler):
-    """GET an order, slowly; POST its next state, and get the event to send to the shop."""
+    """GET an order or a payment, slowly; POST its next state, and get the event for the shop."""
 
     def do_GET(self) -> None:
-        """Answer an order, or how often each was asked for."""
+        """Answer what is there, or how often each was asked for."""
         if self.path == "/loads":
             self.answer(200, LOADS)
             return
-        order = self.path.removeprefix("/orders/")
-        LOADS[order] = LOADS.get(order, 0) + 1
+        LOADS[self.path] = LOADS.get(self.path, 0) + 1
         time.sleep(SECONDS)
-        self.answer(200, ORDERS[order]) if order in ORDERS else self.answer(404, {})
+        self.answer(200, THINGS[self.path]) if self.path in THINGS else self.answer(404, {})
 
     def do_POST(self) -> None:
-        """Take an order's next state, and answer the event that tells it."""
-        order = self.path.removeprefix("/orders/")
+        """Take a thing's next state, and answer the event that tells it."""
+        kind, _, name = self.path.removeprefix("/").rpartition("/")
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        ORDERS[order] = {"number": body["number"], "customer": "ada", "state": body["state"]}
-        event = {"id": uuid.uuid4().hex, "type": f"order.{body['state']}", "order": order}
-        self.answer(200, {**event, **ORDERS[order], "at": datetime.now(UTC).isoformat()})
+        thing = {**THINGS.get(self.path, {}), "customer": "ada", **body}
+        THINGS[self.path] = thing
+        one = kind.removesuffix("s")
+        if one == "payment":
+            shown = THINGS[f"/orders/{thing['order']}"].setdefault("payments", {})
+            shown[thing["number"]] = thing["state"]
+        event = {"id": uuid.uuid4().hex, "type": f"{one}.{thing['state']}", one: name}
+        self.answer(200, {**thing, **event, "at": datetime.now(UTC).isoformat()})
 
     def answer(self, status: int, content: object) -> None:
         """Send `content` as JSON."""

@@ -110,10 +110,19 @@ class Shop:
         status, _, body = call(f"{self.web}/events", json.loads(event))
         assert status == 204, body
 
+    def pay(self, order: str, state: str) -> None:
+        """Let the order's payment go on to `state`, and send the shop the event of the payment."""
+        told = {"number": f"P-{order}", "order": order, "state": state}
+        _, _, event = call(f"{self.fulfilment}/payments/{order}", told)
+        # The shop knows the order by its number, the service by its own name.
+        event_of_the_shop = {**json.loads(event), "order": f"A-{order}"}
+        status, _, body = call(f"{self.web}/payments/events", event_of_the_shop)
+        assert status == 204, body
+
     def loads(self, order: str) -> int:
         """Return how often the shop has asked for this order."""
         loads: dict[str, int] = json.loads(call(f"{self.fulfilment}/loads")[2])
-        return loads.get(order, 0)
+        return loads.get(f"/orders/{order}", 0)
 
     def settled(self) -> bool:
         """Return True once no change waits to be settled."""
@@ -155,7 +164,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             environment,
             broker,
         )
-        running.manage("makemigrations", "orders")
+        running.manage("makemigrations", "orders", "payments")
         running.manage("migrate")
         celery = ["-m", "celery", "-A", "shop"]
         beat = ["beat", "--schedule", str(directory / "beat")]
@@ -225,6 +234,19 @@ def test_no_answer_is_older_than_the_last_change(shop: Shop) -> None:
     until(shop.settled)
     assert shop.loads("two") == 3
     assert call(f"{shop.web}/orders/A-two")[1] == "hit"
+
+
+def test_an_order_is_never_older_than_its_payments(shop: Shop) -> None:
+    shop.change("paid", "placed")
+    until(shop.settled)
+    for state in ("due", "paid"):
+        shop.pay("paid", state)
+        _, _, body = call(f"{shop.web}/orders/A-paid")
+        assert json.loads(body)["payments"] == {"P-paid": state}
+        until(shop.settled)
+        _, cache, body = call(f"{shop.web}/orders/A-paid")
+        assert (cache, json.loads(body)["payments"]) == ("hit", {"P-paid": state})
+    assert shop.loads("paid") == 3, "once for the order, once for each state of its payment"
 
 
 def test_an_order_that_no_event_told_of_costs_no_call(shop: Shop) -> None:

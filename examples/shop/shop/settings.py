@@ -18,6 +18,7 @@ INSTALLED_APPS = [
     "coordinator.celery",
     "core",
     "orders",
+    "payments",
 ]
 
 MIDDLEWARE = [

@@ -1,0 +1,1 @@
+"""Payments: each is shown on the page of its order."""
