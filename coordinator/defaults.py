@@ -63,6 +63,8 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "COORDINATOR_WARMING": "on",
         "COORDINATOR_READS": "cache",
+        # Whether a change joins a transaction that is open
+        "COORDINATOR_ATOMIC": "join",
         "COORDINATOR_BUDGET_URL": "memory://",
         # The alias in CACHES of the cache that the library uses
         "COORDINATOR_CACHE": "default",

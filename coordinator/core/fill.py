@@ -123,6 +123,9 @@ def _keep(
         new = build(resource, standing, loaded, fetched)
         if loaded.lags(standing):
             filled[name] = Warmed(WarmOutcome.LAGGED, new, loaded)
+        elif not resource.is_committed(name):
+            # Fit to answer with, within the transaction whose change it shows, and for nobody else.
+            filled[name] = Warmed(WarmOutcome.UNSTORED, new, loaded)
         else:
             passed[name] = resource.entry_key(name, standing.state), new, loaded
     outcomes = store_many({key: new for key, new, _ in passed.values()}, clock.current().now())

@@ -117,6 +117,10 @@ def _always() -> bool:
     return True
 
 
+def _always_of(_identifier: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """The recipe for the entries of one kind of thing.
@@ -125,10 +129,12 @@ class Resource:
     leaves out those it does not know. ``load`` asks upstream and raises CoordinatorError, whose
     ``permanent`` says if trying again can help; ``load_many`` does so in bulk where the provider
     can. ``may_seed`` says whether a row read just now may seed a pointer (False inside a
-    transaction, whose snapshot can be old). ``likely_states`` are asked for together with the
-    pointer, so that most reads take one round trip. Raise ``schema`` when the payload's shape
-    changes: both releases then keep their own entries during a deploy. ``upcoming`` is the recipe
-    of a later schema that no reader uses yet: a backfill fills its keys before traffic moves.
+    transaction, whose snapshot can be old); ``is_committed`` is False for a thing that the open
+    transaction has changed, so that nothing is stored for it. ``likely_states`` are asked for
+    together with the pointer, so that most reads take one round trip. Raise ``schema`` when the
+    payload's shape changes: both releases then keep their own entries during a deploy. ``upcoming``
+    is the recipe of a later schema that no reader uses yet: a backfill fills its keys before
+    traffic moves.
     ``list_changed`` lists what changed upstream since a time, for reconciling.
     """
 
@@ -138,6 +144,7 @@ class Resource:
     load: Callable[[str, Standing], Loaded]
     load_many: LoadMany | None = None
     may_seed: Callable[[], bool] = _always
+    is_committed: Callable[[str], bool] = _always_of
     likely_states: tuple[str, ...] = ()
     schema: int = 1
     upcoming: "Resource | None" = None

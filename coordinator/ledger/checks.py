@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist
 
+from coordinator.core import conf
+from coordinator.ledger import joining
 from coordinator.ledger.models import Ledgered
 
 _DECLARED = {
@@ -42,6 +45,33 @@ def models_are_complete() -> Iterator[checks.CheckMessage]:
         if name in of_name:
             yield _incomplete(label, f"keeps the resource {name!r}, as {of_name[name]} does.")
         of_name[name] = label
+
+
+@checks.register(checks.Tags.database)
+def check_transactions(**_: Any) -> list[checks.CheckMessage]:
+    """Return what is wrong with the transactions that changes join."""
+    return list(joined_transactions_are_bounded())
+
+
+def joined_transactions_are_bounded() -> Iterator[checks.CheckMessage]:
+    """A change that joins a request's transaction is suspended for no longer than its timeout."""
+    database = settings.DATABASES["default"]
+    if conf.text("ATOMIC") not in joining.MODES:
+        yield checks.Error(
+            "COORDINATOR_ATOMIC is neither 'join' nor 'outermost'.", id="coordinator.E024"
+        )
+    elif conf.text("ATOMIC") == joining.JOIN and database.get("ATOMIC_REQUESTS"):
+        options = str(database.get("OPTIONS", {}).get("options", ""))
+        if "transaction_timeout" not in options.replace("idle_in_transaction_session_timeout", ""):
+            yield checks.Warning(
+                "ATOMIC_REQUESTS makes each request a transaction, and nothing bounds how long one "
+                "takes. Where a request commits later than COORDINATOR_SUSPENSION_TIMEOUT_SECONDS "
+                "after a change, readers may be served what was before it for up to "
+                "COORDINATOR_POINTER_TIMEOUT_SECONDS.",
+                hint="Set transaction_timeout in the database's options (PostgreSQL 17 and newer) "
+                "to less than the suspension, or silence this where requests are shorter.",
+                id="coordinator.W007",
+            )
 
 
 def _incomplete(label: str, what: str) -> checks.CheckMessage:

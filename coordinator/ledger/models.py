@@ -1,7 +1,7 @@
 """The ledger's rows: which state each thing is in, and the append-only log of how it got there."""
 
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, ClassVar, NamedTuple
 
 from django.apps import apps
@@ -112,13 +112,15 @@ class Ledgered(models.Model):
     @classmethod
     def recipe(cls) -> Mapping[str, Any]:
         """Return the fields of a Resource that this model knows: see ``Resource.of``."""
-        from coordinator.ledger.queries import may_seed, standings_of  # they need this class
+        from coordinator.ledger.joining import is_committed  # they need this class
+        from coordinator.ledger.queries import may_seed, standings_of
 
         return {
             "name": cls.resource_name,
             "states": cls.state_table.names,
             "standings": standings_of(cls),
             "may_seed": may_seed,
+            "is_committed": partial(is_committed, cls.resource_name),
             "likely_states": cls.state_table.open_names[:1],
         }
 

@@ -7,7 +7,7 @@ from django.db import IntegrityError
 
 from coordinator import correlation
 from coordinator.core.keys import check_identifier
-from coordinator.ledger import after_commit, fitting, transacting
+from coordinator.ledger import after_commit, fitting, joining, transacting
 from coordinator.ledger.event import (
     Event,
     Fact,
@@ -33,24 +33,30 @@ __all__ = [
 ]
 
 
-def record_change(model: type[Ledgered], event: Event) -> Recorded:
+def record_change(model: type[Ledgered], event: Event, *, atomic: str | None = None) -> Recorded:
     """Record what happened, once, in order, and have it settled; return what became of it.
 
     `record_changes` for one event.
     """
-    return record_changes([(model, event)])[0]
+    return record_changes([(model, event)], atomic=atomic)[0]
 
 
-def record_changes(facts: Iterable[Fact]) -> list[Recorded]:
+def record_changes(facts: Iterable[Fact], *, atomic: str | None = None) -> list[Recorded]:
     """Record several events, of any resources, all or none; return what became of each, in order.
 
-    The outermost transaction: it locks the rows in one global order, and those of what shows them
+    One transaction: it locks the rows in one global order, and those of what shows them
     (`Ledgered.shown_in`), writes rows and log, and suspends the pointers before it commits (rule
     1), then advances the pointers and sends `state_changed` for each change and touch and
-    `changes_recorded` for all. Raise UnknownIdentifier,
-    IdentifierTaken, InvalidIdentifier, ChangeRefused (a column, value or state that the model does
-    not have), TooManyContainers, or Django's database errors; after any of them nothing was
-    recorded, and the provider's redelivery starts afresh.
+    `changes_recorded` for all.
+
+    Within a transaction of the caller's it is part of that one, and what follows the commit follows
+    the outermost commit (docs/decisions/0013). With `atomic` "outermost" (or COORDINATOR_ATOMIC) it
+    raises RuntimeError there. Record what belongs together in one call: one that comes after
+    another in the same transaction can't keep to the order of locks.
+
+    Raise UnknownIdentifier, IdentifierTaken, InvalidIdentifier, ChangeRefused (a column, value or
+    state that the model does not have), TooManyContainers, or Django's database errors; after any
+    of them nothing was recorded, and the provider's redelivery starts afresh.
     """
     facts = list(facts)
     for model, event in facts:
@@ -63,14 +69,17 @@ def record_changes(facts: Iterable[Fact]) -> list[Recorded]:
             correlation_id=event.correlation_id,
             upstream_id=event.upstream_id,
         )
+    joins = joining.joins(atomic)
     try:
-        committed = transacting.transact(facts)
+        committed = transacting.transact(facts, joins=joins)
     except IntegrityError:
         # Two first events of one thing, or two deliveries of one event, met: one of them has
         # committed by now, and the second look finds its row.
-        committed = transacting.transact(facts)
-    ahead = [one.change for one in committed.recorded if one.change and one.time_ahead]
-    after_commit.follow(committed.changes, ahead)
+        committed = transacting.transact(facts, joins=joins)
+    if joins:
+        joining.follow_later(committed)
+    else:
+        after_commit.follow(committed.changes, committed.ahead)
     return committed.recorded
 
 

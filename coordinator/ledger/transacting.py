@@ -29,6 +29,11 @@ class Committed:
     recorded: list[Recorded]
     changes: list[Change]
 
+    @property
+    def ahead(self) -> list[Change]:
+        """Return the changes whose events told a time ahead of our clock."""
+        return [one.change for one in self.recorded if one.change is not None and one.time_ahead]
+
 
 @dataclass(slots=True)
 class _Work:
@@ -48,12 +53,13 @@ class _Written:
 
 
 @run_again
-def transact(facts: Sequence[Fact]) -> Committed:
-    """Record all of `facts` or none, as the outermost transaction; return what it came to.
+def transact(facts: Sequence[Fact], *, joins: bool = False) -> Committed:
+    """Record all of `facts` or none; return what it came to.
 
-    Raise what `locking.lock` and `containment` raise, or Django's database errors.
+    As the outermost transaction, or within one that is open if it `joins`. Raise what
+    `locking.lock` and `containment` raise, or Django's database errors.
     """
-    with transaction.atomic(durable=True):
+    with transaction.atomic(durable=not joins):
         return _transact(facts)
 
 

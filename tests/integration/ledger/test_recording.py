@@ -205,7 +205,7 @@ def test_what_the_database_refuses_leaves_no_trace_and_can_come_again() -> None:
 
 def test_recording_is_the_outermost_transaction_or_refuses() -> None:
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
-        record("processing")
+        record_change(Payment, event("processing"), atomic="outermost")
 
 
 # -- observed changes --------------------------------------------------------------------------
