@@ -74,9 +74,9 @@ class BeatingConsumer(Consumer):
 
     def ensure_connected(self, conn: Any) -> Any:
         """Return the connection once there is one; waiting for it, now or later, beats as well."""
-        # Not through ensure_connection alone: a lost connection is also found, and waited for, in
-        # the middle of publishing an event (kombu 5.7).
-        wait_for_it = conn._ensure_connection  # noqa: SLF001  # kombu has no other place to ask
+        # Private API of kombu 5.7: not through ensure_connection alone, because a lost connection
+        # is also found, and waited for, in the middle of publishing an event.
+        wait_for_it = conn._ensure_connection  # noqa: SLF001
 
         def wait_and_beat(
             *args: Any, callback: Callable[[], object] | None = None, **options: Any
@@ -104,7 +104,8 @@ class BeatingInMemory(Scheduler):
         return super().tick(*args, **options)
 
     def _ensure_connected(self) -> Any:
-        # As Celery's own does, but for the callback: it is called each second of the waiting.
+        # Private API of Celery 5.7: as its own, but for the callback, which is called each second
+        # of the waiting, and the pauses between attempts.
         return self.connection.ensure_connection(
             self._tell_of_failure,
             self.app.conf.broker_connection_max_retries,

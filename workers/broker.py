@@ -36,7 +36,8 @@ class WritesRefused(ConnectionError):
 class _Enduring(redis.Channel):
     """What both kinds of channel add to kombu's."""
 
-    # What celery-types lacks.
+    # Private API of kombu 5.7, here and below: what breaks is kombu's own handling of a connection,
+    # for which it has no hooks. celery-types lacks all of it.
     connection: Any
     channel_id: int
     sentinel_kwargs: Any

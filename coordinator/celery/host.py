@@ -16,6 +16,8 @@ _app: Celery | None = None
 def remember() -> None:
     """Remember the app that is current in this thread: called when Django has started."""
     global _app
+    # Private API of Celery 5.7: the public `celery.current_app` is a proxy, which asks again in
+    # each thread that uses it.
     _app = _state.get_current_app()
 
 

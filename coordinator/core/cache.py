@@ -16,7 +16,10 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
-from edx_django_utils.cache import DEFAULT_REQUEST_CACHE, RequestCache, TieredCache
+from edx_django_utils.cache import DEFAULT_REQUEST_CACHE, RequestCache
+
+# Private API of edx-django-utils 8.1: where TieredCacheMiddleware notes, in the request cache, that
+# this request is to miss. The method that reads it is private too, and costs a warm read more.
 from edx_django_utils.cache.utils import SHOULD_FORCE_CACHE_MISS_KEY
 
 from coordinator.core import conf, events
@@ -149,8 +152,7 @@ def clear_request_tier() -> None:
 
 def forces_miss() -> bool:
     """Return True while a member of staff asked for this request to bypass the shared cache."""
-    # Private there, and the only way to ask: the request's flag lives under a key of its own.
-    return cast(bool, TieredCache._should_force_django_cache_miss())  # noqa: SLF001
+    return bool(DEFAULT_REQUEST_CACHE.data.get(SHOULD_FORCE_CACHE_MISS_KEY))
 
 
 # -- the shared cache alone: what decides something --------------------------------------------

@@ -102,6 +102,8 @@ class Connection(Client):
             raise
         return sock
 
+    # Private API of pymemcache 4.0: its commands call `_connect` where `sock` is None, and have no
+    # public switch for that; `_raise_errors` is how they tell the server's refusals.
     def _connect(self) -> NoReturn:
         # pymemcache would open it again. Closed, it stays closed: who else may have the answer that
         # was on the way, and whether the server is still the same, is only known of a whole life.
@@ -295,6 +297,7 @@ class Connection(Client):
 
 def _waits_in_kernel(sock: object) -> bool:
     """Return False for gevent's sockets, which wait in its loop and never in the kernel."""
+    # Private API of CPython: the C class that its own sockets extend, and gevent's don't.
     return isinstance(sock, _socket.socket)
 
 

@@ -33,7 +33,8 @@ class LocMemCache(DjangoLocMemCache):
     """A cache in this process's memory, shared by its threads. It is always reachable."""
 
     if TYPE_CHECKING:
-        # What Django's class has, and its stubs leave out.
+        # Private API of Django 5.2 to 6.0, which its stubs leave out: its public methods give no
+        # way to look at a value and replace it under one lock.
         _cache: OrderedDict[str, object]
         _lock: Lock
 

@@ -155,7 +155,8 @@ def _log_read(reader: Reader, names: Sequence[str]) -> None:
 
 
 def _plain(request: Request) -> HttpRequest:
-    return request._request  # noqa: SLF001  # DRF has no public name for it
+    # Private API of DRF 3.16: it has no public name for Django's request.
+    return request._request  # noqa: SLF001
 
 
 def _numbers(request: Request) -> list[str]:
