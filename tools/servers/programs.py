@@ -205,6 +205,8 @@ class MariaDBServer(Server):
             [
                 *[str(install), "--no-defaults", "--auth-root-authentication-method=normal"],
                 *[f"--datadir={self.directory / 'data'}", "--skip-test-db"],
+                # The run's own temporary directory may be closed to the server's user.
+                f"--tmpdir={self.directory}",
             ],
             cwd=self.directory,
             capture_output=True,
@@ -219,7 +221,7 @@ class MariaDBServer(Server):
         """Return the command; the data need not survive the machine."""
         return [
             *[self.executable(), "--no-defaults", f"--datadir={self.directory / 'data'}"],
-            *[f"--bind-address={HOST}", f"--port={self.port}"],
+            *[f"--bind-address={HOST}", f"--port={self.port}", f"--tmpdir={self.directory}"],
             *[f"--socket={self.directory / 'socket'}", f"--pid-file={self.directory / 'pid'}"],
             *["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M"],
             *["--character-set-server=utf8mb4", "--collation-server=utf8mb4_bin"],
