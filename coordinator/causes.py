@@ -1,7 +1,7 @@
 """On whose behalf upstream is asked, which decides who gives way when the budget is short.
 
 A waiting user (``read``) goes before an event, an event before a beat, a beat before a backfill.
-The cause lives in a context variable: whoever starts the work names it once, and nothing between
+The cause lives in a context variable: the code that starts the work names it, and nothing between
 there and the HTTP client has to pass it on.
 """
 
@@ -29,7 +29,7 @@ def cause(name: str) -> Iterator[None]:
 
 
 def current() -> str:
-    """Return the cause in force; "read" where none was named, since then somebody may wait."""
+    """Return the cause in force; "read" where none was named, since then a reader may wait."""
     return _current.get()
 
 

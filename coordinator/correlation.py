@@ -1,7 +1,7 @@
 """The correlation id: one word that follows an event from its webhook to the last log line.
 
 It lives in a context variable, so that threads which take their caller's context along
-(``contextvars.copy_context``) keep it. Whoever crosses a process hands it on: in a header, in a
+(``contextvars.copy_context``) keep it. Code that crosses a process hands it on: in a header, in a
 change's row, in a task's message.
 """
 
@@ -23,7 +23,7 @@ _ACCEPTED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 
 
 def new_id() -> str:
-    """Return an id that nobody has used: 32 hexadecimal digits."""
+    """Return a new, unused id: 32 hexadecimal digits."""
     return uuid.uuid4().hex
 
 

@@ -19,9 +19,9 @@ class CoordinatorError(Exception):
     #: True when trying again can't help; a class says what usually holds, an instance what does.
     permanent: bool = False
     #: False when it says nothing of the thing itself (no budget, circuit open, upstream throttles):
-    #: whoever counts attempts doesn't count this one.
+    #: a count of attempts leaves this one out.
     burns_attempt: bool = True
-    #: How long to wait before trying again, in seconds, if whoever refused said so.
+    #: How long to wait before trying again, in seconds, if the refusal said so.
     retry_after_seconds: float | None = None
     #: A word for logs and metrics, the same for every error of a kind. Never holds user data.
     reason: ClassVar[str] = "error"

@@ -61,7 +61,7 @@ class JSONFormatter(logging.Formatter):
 
 
 def _one_line(text: str) -> str:
-    """Return `text` with what would break or redraw a line escaped: nobody can forge an event."""
+    """Return `text` with what would break or redraw a line escaped, so that no event is forged."""
     if text.isprintable():
         return text
     return "".join(

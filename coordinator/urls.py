@@ -11,7 +11,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-# The addresses that nobody declared, and what nobody foresaw, answer like the rest.
+# Unknown addresses and unforeseen errors answer like the rest.
 handler400 = problems.handler(400)
 handler403 = problems.handler(403)
 handler404 = problems.handler(404)

@@ -1,9 +1,10 @@
 """The heartbeats of workers and the beat, given by what must not hang: their own loops.
 
 A worker's is asked for by its timer and given by its main loop, so neither may hang; the beat's
-comes with each of its ticks. Whoever waits for a broker that is down beats on: it lives, and
-starting it anew would not bring the broker back. A task that runs on past the hard time limit, in a
-pool that can't end it (threads), stops the beat of its worker: only a restart gets its thread back.
+comes with each of its ticks. A process that waits for a broker that is down beats on: it
+lives, and starting it anew would not bring the broker back. A task that runs on past the hard time
+limit, in a pool that can't end it (threads), stops the beat of its worker: only a restart gets its
+thread back.
 """
 
 import logging
@@ -37,7 +38,7 @@ def beat(role: str) -> None:
     try:
         heartbeat.touch(Path(directory), role)
     except OSError as error:
-        # Work goes on; whoever checks the file sees that something is wrong.
+        # Work goes on; the check of the file's age sees that something is wrong.
         logger.warning("heartbeat.unwritten", extra={"role": role, "error": type(error).__name__})
 
 

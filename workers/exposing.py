@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 def expose_worker(sender: Any = None, **_: object) -> WSGIServer | None:
     """Show what a worker counts, its children included; return the server, None without one."""
     if _forks(sender) and settings.COORDINATOR_METRICS_PORT and directory() is None:
-        # Its children do the work, and nobody sees what they count; and a thread that reads what
-        # the main process counts could hold a lock at the moment of a fork.
+        # Its children do the work, and what they count stays in them; and a thread that reads
+        # what the main process counts could hold a lock at the moment of a fork.
         logger.warning("metrics.unserved", extra={"why": f"prefork needs {MULTIPROCESS}"})
         return None
     return _serve()

@@ -29,7 +29,7 @@ def ring() -> bool:
         if not cache.add(_KEY, b"1", _TIMEOUT_SECONDS):
             return False
     except CacheUnreachable:
-        # Nobody can say whether it rings already: one message too many is the lesser harm.
+        # Unknown whether it rings already: one message too many is the lesser harm.
         logger.debug("doorbell.unguarded")
     return _send(_KEY, 0.0)
 
@@ -58,6 +58,6 @@ def clear() -> None:
 def _send(key: str, countdown: float) -> bool:
     sent = hints.send("settle", countdown=countdown)
     if not sent:
-        # Let whoever comes next try again.
+        # Let the next ring try again.
         cache.clear(key)
     return sent

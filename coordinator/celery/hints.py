@@ -136,7 +136,7 @@ os.register_at_fork(after_in_child=_start_afresh)
 
 
 def quiet() -> bool:
-    """Return True if hints are not sent now: whoever would have one may spare the preparations."""
+    """Return True if hints are not sent now, so that a caller can spare the preparations."""
     return _publisher.quiet()
 
 

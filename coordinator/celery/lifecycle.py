@@ -1,4 +1,4 @@
-"""What surrounds every task: a clean request tier, and the correlation id of whoever asked.
+"""What surrounds every task: a clean request tier, and the correlation id of its sender.
 
 Celery runs tasks one after the other in the same thread and has no request middleware: what a task
 remembered in the request tier would be the next one's stale read, and grow for ever.
@@ -27,7 +27,7 @@ def send_correlation_id(headers: dict[str, Any] | None = None, **_: object) -> N
 def begin(task: Any = None, **_: object) -> None:
     """Start with nothing remembered, and with the correlation id that came along."""
     if task.request.is_eager:
-        # An eager task runs inside somebody's request, whose memory and id are not ours.
+        # An eager task runs inside a request, whose memory and id are not ours.
         return
     cache.clear_request_tier()
     close_old_connections()

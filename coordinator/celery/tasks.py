@@ -29,8 +29,8 @@ def task(name: str) -> Callable[[Callable[..., None]], Any]:
     """Return ``shared_task`` with the options that all of ours have, whatever the host's app says.
 
     No result: what came of a change stands in the change log. Acknowledged late: each is safe to
-    run twice, so another worker takes what one did not finish. JSON: whoever writes to the broker
-    can't run code in a worker.
+    run twice, so another worker takes what one did not finish. JSON: a
+    message can't run code in a worker.
     """
     return shared_task(
         name=f"coordinator.{name}",

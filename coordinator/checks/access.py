@@ -1,4 +1,4 @@
-"""Secrets, and the keys that say who somebody is."""
+"""Secrets, and the keys that tokens are verified with."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def production_secrets() -> Iterator[checks.CheckMessage]:
         values = [value] if isinstance(value, str) else list(value)
         if any(DEVELOPMENT_MARK in secret for secret in values):
             yield checks.Error(
-                f"{name} holds the development settings' value, which everybody can read.",
+                f"{name} holds the development settings' value, which is published.",
                 hint="Set one of this deployment's own in the environment.",
                 id="coordinator.E006",
             )

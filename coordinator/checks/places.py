@@ -121,7 +121,7 @@ def serialised_writers() -> Iterator[checks.CheckMessage]:
 
 
 def misspelt_names() -> Iterator[checks.CheckMessage]:
-    """A setting under a name that nobody reads looks set and isn't."""
+    """A setting under a name that is not read looks set and isn't."""
     known = {name for name in dir(settings) if name.startswith("COORDINATOR_")}
     for name in sorted(os.environ):
         if not name.startswith("COORDINATOR_") or name.removesuffix("_FILE") in known:

@@ -1,4 +1,4 @@
-"""The one door to the cache: wrappers around ``TieredCache`` and Django's cache for everybody else.
+"""The one door to the cache: wraps ``TieredCache`` and Django's cache for all other rooms.
 
 Two tiers: the request tier (a thread's memory, for one request or task) and the shared cache
 (memcached, or LocMemCache in development). Entries may be remembered in the request tier; pointers,
@@ -27,7 +27,7 @@ from coordinator.errors import CacheUnreachable
 
 
 class Tokened(NamedTuple):
-    """A value together with the token that lets it be replaced if nobody else did meanwhile."""
+    """A value together with the token that lets it be replaced if no other write did meanwhile."""
 
     value: object
     token: object
@@ -101,7 +101,7 @@ def get_pair(pointer_key: str, entry_key: str) -> tuple[object, object]:
     """Return what is there of a pointer (shared cache) and an entry (both tiers), None for misses.
 
     What `get_entries` does for one of each, at the price that the warm read can afford. Nothing is
-    found while a member of staff forces misses: whoever calls then looks properly.
+    found while a member of staff forces misses: the caller then looks properly.
     """
     remembered = DEFAULT_REQUEST_CACHE.data
     if remembered.get(SHOULD_FORCE_CACHE_MISS_KEY):
@@ -173,7 +173,7 @@ def add_many(items: Mapping[str, tuple[bytes, float]]) -> Mapping[str, bool]:
 
 
 def is_first(key: str, timeout_seconds: float, *, if_unreachable: bool) -> bool:
-    """Return True to the first who asks within the timeout; `if_unreachable` if nobody can say."""
+    """Return True to the first who asks within the timeout; `if_unreachable` without the cache."""
     try:
         return add(key, b"1", max(1.0, timeout_seconds))
     except CacheUnreachable:
@@ -217,7 +217,7 @@ def get_with_token(key: str) -> Tokened | None:
 def replace(key: str, value: bytes, token: object, timeout_seconds: float) -> bool:
     """Store if what the token stands for is still there; raise CacheUnreachable.
 
-    Return False if somebody was first, or if the key is gone.
+    Return False if another write was first, or if the key is gone.
     """
     return cast(bool, _shared().compare_and_set(key, value, token, timeout_seconds))
 
@@ -247,7 +247,7 @@ def delete_if_mine(key: str, token: object) -> bool:
 def delete_those_of_mine(mine: Mapping[str, Callable[[object], bool]]) -> None:
     """Delete each key whose value is the caller's, as its function says; raise CacheUnreachable.
 
-    By compare-and-delete, so none that has become somebody else's meanwhile; at one go.
+    By compare-and-delete, so none that has become another holder's meanwhile; in one round trip.
     """
     there = _shared().get_many_with_tokens(mine)
     tokens = {key: token for key, (value, token) in there.items() if mine[key](value)}
@@ -258,15 +258,15 @@ def delete_those_of_mine(mine: Mapping[str, Callable[[object], bool]]) -> None:
 def count(key: str, by: int, timeout_seconds: float) -> int | None:
     """Add `by` to a shared counter that starts at 0, and return what it is then.
 
-    Its timeout runs from the first count. Return None if the counter can't be reached: whoever
-    limits something by it then limits nothing, rather than everybody.
+    Its timeout runs from the first count. Return None if the counter can't be reached: a
+    limit that depends on it then limits no caller, rather than all.
     """
     shared = _shared()
     for _ in range(2):
         try:
             return cast(int, shared.incr(key, by))
         except ValueError:
-            # Not there yet, or out of reach. Whoever loses the race to add counts on the winner's.
+            # Not there yet, or out of reach. The loser of the race to add counts on the winner's.
             if shared.add(key, by, timeout_seconds):
                 return by
     return None

@@ -4,7 +4,7 @@ Stored form, readable by eye and by any language, never a pickle::
 
     <checksum: 16 hex digits> <header: one line of JSON>\n<payload: JSON, as it is sent>
 
-The checksum covers header and payload. A test pins these bytes: whoever changes them changes
+The checksum covers header and payload. A test pins these bytes: a change of them changes
 ``ENCODING`` too, so that a release never reads what it would misunderstand.
 """
 

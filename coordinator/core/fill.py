@@ -124,7 +124,7 @@ def _keep(
         if loaded.lags(standing):
             filled[name] = Warmed(WarmOutcome.LAGGED, new, loaded)
         elif not resource.is_committed(name):
-            # Fit to answer with, within the transaction whose change it shows, and for nobody else.
+            # Fit to answer with, in the transaction whose change it shows, and for no other reader.
             filled[name] = Warmed(WarmOutcome.UNSTORED, new, loaded)
         else:
             passed[name] = resource.entry_key(name, standing.state), new, loaded

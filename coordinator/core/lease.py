@@ -41,7 +41,7 @@ class Flight:
         self.entry: CacheEntry | None = None
         self.error: CoordinatorError | None = None
         self._over = False
-        # Made for the first who waits: most flights land with nobody waiting, and settling takes
+        # Made for the first who waits: most flights land with no thread waiting, and settling takes
         # off by the page.
         self._landed: threading.Event | None = None
 
@@ -107,7 +107,7 @@ class Lease:
     ) -> None:
         """Give the right back, and hand `entry` or `error` to the threads here that wait for it.
 
-        Deletes by compare-and-delete: a lease that ran out may be somebody else's by now.
+        Deletes by compare-and-delete: a lease that ran out may be another holder's by now.
         """
         if self._released:
             return
@@ -132,7 +132,7 @@ def acquire(
 def acquire_many(
     resource: str, revisions: Mapping[str, int], schema: int = 1
 ) -> dict[str, Lease | Flight | None]:
-    """Return what `acquire` does for each identifier: what nobody holds, in one round trip."""
+    """Return what `acquire` does for each identifier: those that are free, in one round trip."""
     got: dict[str, Lease | Flight | None] = {}
     asked: dict[str, Lease] = {}
     free: Mapping[str, bool] = {}
@@ -175,7 +175,7 @@ def release_many(
     endings: Iterable[tuple[Lease, CacheEntry | None, CoordinatorError | None]],
 ) -> None:
     """Give each lease back as its `release` does, all of them in two round trips."""
-    # Released while we look: nobody else does, for each lease is one caller's.
+    # Released while we look: no other thread does, for each lease is one caller's.
     held = [ending for ending in endings if not ending[0]._released]  # noqa: SLF001  # our own
     _delete_own({lease.key: lease.owner for lease, _, _ in held if lease.shared})
     for lease, entry, error in held:
@@ -188,7 +188,7 @@ def _add_all(leases: Mapping[str, Lease]) -> Mapping[str, bool]:
     try:
         return cache.add_many({one.key: (_bytes_of(one), timeout) for one in leases.values()})
     except CacheUnreachable:
-        # Which were added nobody knows: each asks for itself, and knows its own when it sees it.
+        # Which were added is unknown: each asks for itself, and knows its own when it sees it.
         return {}
 
 
@@ -220,7 +220,7 @@ def _take(lease: Lease) -> bool:
     if held is not None and held.revision >= lease.flight.revision:
         return False
     # Overwrites by compare-and-set: its holder loads for a revision that is the past already (or
-    # the bytes are nobody's lease), and waiting for it would only delay the newer one.
+    # the bytes are no lease), and waiting for it would only delay the newer one.
     return cache.replace(key, mine, there.token, timeout)
 
 
@@ -232,7 +232,7 @@ def _delete_own(owners: Mapping[str, str]) -> None:
             {key: partial(_is_held_by, owner) for key, owner in owners.items()}
         )
     except CacheUnreachable:
-        # Nobody can see them now either; they end with their timeout.
+        # No process can see them now either; they end with their timeout.
         return
 
 

@@ -69,7 +69,7 @@ class Confirmation(enum.Enum):
     UNREACHABLE = "unreachable"
     """The node did not answer; it may come back with what it held before."""
     CONTENDED = "contended"
-    """Somebody else moved it each time we tried."""
+    """Another process moved it each time we tried."""
 
 
 def timeout_seconds(pointer: Pointer) -> float:
@@ -124,7 +124,7 @@ def _maybe_suspended(data: object, key: str) -> Pointer | None:
 # were met before. What is remembered is what they mean, never what the cache holds.
 @lru_cache(maxsize=1_024)
 def _read(data: bytes, key: str) -> tuple[Pointer, int] | None:
-    """Return the pointer in `data` and when it ends, or None if these are nobody's bytes."""
+    """Return the pointer in `data` and when it ends, or None if these are no pointer's bytes."""
     checksum, body = data[: _CHECKSUM_DIGITS + 1], data[_CHECKSUM_DIGITS + 1 :]
     if checksum != b"%08x " % crc32(body, crc32(key.encode())):
         return None
@@ -179,8 +179,8 @@ def advance(
 ) -> Confirmation:
     """Let the pointer say what the ledger says, if something older is there (rule 2).
 
-    `own` is what the caller has just committed: it may replace its own suspension with it. Whoever
-    finds anything else calls `ledger` *after* taking the token, and believes only that.
+    `own` is what the caller has just committed: it may replace its own suspension with it. Where
+    anything else is found, `ledger` is called *after* taking the token, and only that is believed.
     """
     try:
         result = _advance(resource, identifier, ledger, own)
@@ -283,7 +283,7 @@ def mark(resource: str, identifier: str) -> Gap | None:
 
     With `add`, so never over a suspension. What the ledger says after this may be filled in with
     `seed`, which fails if anything came in between: a plain `add` afterwards would succeed as well
-    when a whole change has come and its pointer gone again. Bytes that are nobody's pointer are in
+    when a whole change has come and its pointer gone again. Bytes that are no pointer are in
     the way of an `add` for as long as they live: their own token marks the gap.
     """
     key = keys.pointer_key(resource, identifier)
@@ -295,7 +295,7 @@ def mark(resource: str, identifier: str) -> Gap | None:
     if there is None:
         return None
     known = _maybe_suspended(there.value, key)
-    # A mark that is not ours is left to whoever put it there.
+    # A mark that is not ours is left to the process that put it there.
     if known is not None and not (added and known == _MARK):
         return None
     return Gap(resource, identifier, key, there.token)

@@ -1,9 +1,9 @@
 """The kill switches: pause warming, or let reads bypass the cache, without a deploy.
 
 Key pattern: ``switches`` in the shared cache, asked at most once a second by each process, so that
-a warm read costs nothing more. Timeout: 10 minutes; whoever keeps the truth (the ledger's database)
-publishes it again every few seconds, so a flushed cache forgets it only until then. Nothing
-published: the settings ``COORDINATOR_WARMING`` and ``COORDINATOR_READS`` hold.
+a warm read costs nothing more. Timeout: 10 minutes; a beat publishes what the ledger's database
+says every few seconds, so a flushed cache forgets it only until then. Where nothing is published,
+the settings ``COORDINATOR_WARMING`` and ``COORDINATOR_READS`` hold.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ _memo: _Memo | None = None
 def current(now: float | None = None) -> Switches:
     """Return how the switches are thrown, as this process saw it within the last second.
 
-    `now` is for whoever has just looked at the monotonic clock.
+    `now` is for a caller that has just looked at the monotonic clock.
     """
     global _memo
     if now is None:

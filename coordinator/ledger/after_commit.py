@@ -56,7 +56,7 @@ def advance(changes: Sequence[Change]) -> None:
             ]
         )
     except DatabaseError:
-        # It is committed: whoever settles it advances the pointer, and raising would only have
+        # It is committed: settling it advances the pointer, and raising would only have
         # the provider send again what is recorded.
         entries = [str(change) for change in newest.values()]
         logger.exception("pointer.not_advanced", extra={"entries": entries})

@@ -56,7 +56,7 @@ def _statement(model: type[Ledgered], vendor: str) -> str | None:  # noqa: ARG00
 
 
 class Row(NamedTuple):
-    """What is asked of a row by whoever warms it: no more of it is read."""
+    """What warming asks of a row: no more of it is read."""
 
     pk: int
     identifier: str

@@ -1,8 +1,8 @@
 """The change log as a queue: claims what is due, and writes down how it ended.
 
 At least once: a claim only hides a change for a while (``COORDINATOR_CLAIM_SECONDS``); it ends when
-its outcome is written, after the work. A worker that dies leaves a delay, and one claim that nobody
-has concluded: that is counted apart from attempts, which say something of the change.
+its outcome is written, after the work. A worker that dies leaves a delay, and one claim without an
+outcome: that is counted apart from attempts, which say something of the change.
 """
 
 import math
@@ -70,10 +70,10 @@ def conclude(endings: Iterable[tuple[Change, Ending]]) -> None:
             columns["confirmed_at"] = now
         if ending.tried and ending.burn:
             columns["attempts"] = F("attempts") + 1
-        # Never below 0: somebody may have set it to 0 meanwhile, for another try.
+        # Never below 0: `retry` may have set it to 0 meanwhile.
         columns["claims"] = 0 if ending.tried else _ONE_LESS
-        # Whoever is late (its claim ran out, and somebody else took over; or an abandoned change is
-        # to be tried again) finds another outcome than it knew, and leaves it as it is.
+        # A late worker's update (its claim ran out, and another worker took over; or an abandoned
+        # change is to be tried again) matches no row, so it changes nothing.
         count = _write([change.pk for change in changes], known, columns)
         if ending.outcome and not known:
             _tell_ended(changes if count == len(changes) else _ended_at(changes, now), ending, now)

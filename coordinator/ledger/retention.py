@@ -13,7 +13,7 @@ _BATCH = 1_000
 def prune(days: float, batch: int = _BATCH) -> int:
     """Delete settled changes recorded more than `days` ago, in batches; return how many.
 
-    Abandoned ones stay until somebody has tried them again: they are the evidence. An event id that
+    Abandoned ones stay until they have been tried again: they are the evidence. An event id that
     is forgotten with its row can't come back as news: its time is older than the payment's.
     """
     before = timezone.now() - timedelta(days=days)

@@ -1,7 +1,7 @@
 """What the ledger tells others, after the commit and never before.
 
 Each signal is sent outside any transaction, and robustly: a receiver's failure is logged and never
-felt by whoever wrote.
+reaches the caller that recorded the change.
 """
 
 from dataclasses import dataclass

@@ -130,7 +130,7 @@ class Connection(Client):
         return self.sock is not None
 
     def is_sound(self) -> bool:
-        """Return False if the server has closed it, or sent something that nobody asked for."""
+        """Return False if the server has closed it, or sent something unasked."""
         if time.monotonic() - self.idle_since < _DOUBT_SECONDS:
             return True
         return not self._poll.poll(0)

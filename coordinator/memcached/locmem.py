@@ -215,7 +215,7 @@ class LocMemCache(DjangoLocMemCache):
     ) -> bool:
         """Store `value` if what `token` was given for is still there, and return True.
 
-        Return False if somebody was first, or if nothing is there any more.
+        Return False if another write was first, or if nothing is there any more.
         """
         key = self.make_and_validate_key(key, version=version)
         stored = Stored(*encode(value))
@@ -238,7 +238,7 @@ class LocMemCache(DjangoLocMemCache):
     def compare_and_delete(self, key: str, token: object, version: int | None = None) -> bool:
         """Delete the key if what `token` was given for is still there, and return True.
 
-        Return False if somebody was first, or if nothing is there any more.
+        Return False if another write was first, or if nothing is there any more.
         """
         key = self.make_and_validate_key(key, version=version)
         with self._lock:

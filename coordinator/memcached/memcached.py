@@ -143,8 +143,8 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
     ) -> bool:
         """Store `value` if what `token` was given for is still there, and return True.
 
-        Return False if somebody was first, if nothing is there any more, if the key has moved to
-        another node, or if the value was refused. Raise CacheUnreachable if the node did not
+        Return False if another write was first, if nothing is there any more, if the key has moved
+        to another node, or if the value was refused. Raise CacheUnreachable if the node did not
         answer; the value may be stored all the same.
         """
         flags, data = encode(value)
@@ -397,20 +397,20 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
     # -- the rest ----------------------------------------------------------------------------------
 
     def touch(self, key: str, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        """Give the key a new timeout. Return False if nothing is there, or nobody answered."""
+        """Give the key a new timeout. Return False if nothing is there, or no node answered."""
         expire = self.get_backend_timeout(timeout)
         wire = self._wire_key(key, version)
         return self._degrade("touch", wire, Connection.touch, wire, expire) or False
 
     def delete(self, key: str, version: int | None = None) -> bool:
-        """Delete the key. Return False if nothing was there, or nobody answered."""
+        """Delete the key. Return False if nothing was there, or no node answered."""
         wire = self._wire_key(key, version)
         return self._degrade("delete", wire, Connection.delete, wire) or False
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
         """Add `delta` to the number there, and return the sum; below 0 memcached stays at 0.
 
-        Raise ValueError if nothing is there, nobody answered, or it is no number from 0 up.
+        Raise ValueError if nothing is there, no node answered, or it is no number from 0 up.
         """
         wire = self._wire_key(key, version)
         try:

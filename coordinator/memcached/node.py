@@ -184,7 +184,7 @@ class Node:
             connection.close()
 
     def close_idle(self) -> None:
-        """Close the connections that nobody uses at the moment."""
+        """Close the connections that are idle."""
         while self._idle:
             try:
                 self._idle.pop().close()
@@ -232,5 +232,5 @@ def _close_all() -> None:
 
 
 os.register_at_fork(after_in_child=_abandon_all)
-# Nobody needs them any more, and Python would complain of sockets that were never closed.
+# They are not needed any more, and Python would complain of sockets that were never closed.
 atexit.register(_close_all)

@@ -103,7 +103,7 @@ _shared: dict[tuple[tuple[str, ...], Limits], Nodes] = {}
 
 
 def shared(servers: Iterable[str], limits: Limits) -> Nodes:
-    """Return this process's nodes for these servers, each named once: one set, whoever asks."""
+    """Return this process's nodes for these servers, each named once: one set in all."""
     names = tuple(servers)
     # Without a lock, which a fork could copy locked. A loser of the race never connected.
     known = _shared.get((names, limits))

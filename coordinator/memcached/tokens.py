@@ -58,7 +58,7 @@ def compare_and_store(
     if connection.opened_at > token.asked_at:
         # A restarted server counts from 1 again, and may have given this number to another value.
         # A connection older than the token proves that it was not restarted. On this one, what is
-        # there now must be the same bytes; then replacing it is right, whoever wrote them.
+        # there now must be the same bytes; then replacing it is right, no matter who wrote them.
         there = connection.fetch_with_cas((command.key,)).get(command.key)
         if there is None:
             return b"NOT_FOUND"

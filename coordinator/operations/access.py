@@ -33,5 +33,5 @@ def _is_loopback(address: str) -> bool:
     try:
         return ip_address(address).is_loopback
     except ValueError:
-        # A server on a Unix socket names none: whoever may open the socket is behind a proxy.
+        # A server on a Unix socket names none: only a proxy may open that socket.
         return False

@@ -39,7 +39,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer with the metrics, for whoever has the token or asks from this machine."""
+    """Answer with the metrics, to a request with the token or from this machine."""
     if not (_may_look(request) or _is_staff(request)):
         if settings.COORDINATOR_OPERATIONS_TOKEN:
             return problems.problem(

@@ -30,7 +30,7 @@ class PaymentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in th
         return False
 
     def has_change_permission(self, _: HttpRequest, __: Payment | None = None) -> bool:
-        """Return False: an edit here would be a state that nobody was told of."""
+        """Return False: an edit here would be a state that no pointer and no entry follows."""
         return False
 
     def has_delete_permission(self, _: HttpRequest, __: Payment | None = None) -> bool:

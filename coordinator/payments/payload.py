@@ -79,7 +79,7 @@ _decoder = msgspec.json.Decoder(PaymentDetails)
 
 
 def encode(details: PaymentDetails) -> bytes:
-    """Return `details` as the JSON that is stored and sent, untouched, to whoever may read it."""
+    """Return `details` as the JSON that is stored and sent, untouched, to its readers."""
     return _encoder.encode(details)
 
 

@@ -37,7 +37,7 @@ def receive(event: ProviderEvent, *, correlation_id: str = "") -> Recorded | Ign
     """Record `event`; return once it is committed, or why there is nothing to record.
 
     Raise CoordinatorError if it can't be recorded now, so that the sender sends it again: nothing
-    is lost. An event about a payment that nobody told us of (a dispute names only the provider's
+    is lost. An event about a payment that no event told us of (a dispute names only the provider's
     id) is completed from upstream, which also says whether the payment is ours at all.
     """
     if not event.needs_fetch:

@@ -71,7 +71,7 @@ def _not_found_yet(error: UpstreamNotFound) -> UpstreamNotFound:
 def loaded(number: str, found: providers.Found) -> Loaded:
     """Return what the core keeps of what the provider said.
 
-    The number is the ledger's: it may not change because somebody edited the provider's metadata.
+    The number is the ledger's: an edit of the provider's metadata does not change it.
     """
     details = msgspec.structs.replace(found.details, number=number)
     return Loaded(

@@ -4,7 +4,7 @@ One table. The first seven are Stripe's PaymentIntent statuses, kept under their
 other four say what happened to the money afterwards. A state can be entered twice.
 
 *Rank* decides when two hold at once: a payment that was refunded and is then disputed is
-``disputed``, since the dispute is what somebody has to act on, and the loss of it is the last word
+``disputed``, since the dispute is what staff has to act on, and the loss of it is the last word
 about the money.
 
 *Terminal* means at rest: no step is under way, at the provider or with the customer, whose end we

@@ -221,10 +221,10 @@ LOGGING = {
         # Django gives this one handlers of its own; with ours at the root, each line came twice.
         "django": {"handlers": [], "level": own.COORDINATOR_LOG_LEVEL, "propagate": True},
         "django.server": {"handlers": [], "level": own.COORDINATOR_LOG_LEVEL, "propagate": True},
-        # Every 404 of somebody who polls is no warning; what went wrong in here is an error.
+        # Every 404 of a client that polls is no warning; what went wrong in here is an error.
         "django.request": {"level": "ERROR"},
         # At INFO it writes users' e-mail addresses; a token that can't be verified is a 401 like
-        # any other, not an error with a traceback that everybody can cause.
+        # any other, not an error with a traceback that any sender can cause.
         "edx_rest_framework_extensions": {"level": "WARNING"},
         "edx_rest_framework_extensions.auth.jwt.decoder": {"level": "CRITICAL"},
     },

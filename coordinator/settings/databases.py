@@ -46,7 +46,7 @@ def database(
         options.setdefault("transaction_mode", "IMMEDIATE")
         # How long a writer waits for the one before it.
         options.setdefault("timeout", lock_timeout_seconds)
-        # WAL lets readers go on while somebody writes; with it, NORMAL loses nothing that was
+        # WAL lets readers go on during a write; with it, NORMAL loses nothing that was
         # committed when a process dies (only, perhaps, when the machine does).
         options.setdefault("init_command", "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
         # In-memory test databases are shared between threads only through a file.

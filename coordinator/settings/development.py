@@ -9,7 +9,7 @@ from coordinator.settings.base import *
 from coordinator.settings.caches import local_memory
 from coordinator.settings.environment import BASE_DIR, env, listed
 
-# Known to everybody who can read this file; production refuses each of them.
+# Known to all who can read this file; production refuses each of them.
 SECRET_KEY = env.str("DJANGO_SECRET_KEY", "insecure-development-key-known-to-everybody-0123456789")
 JWT_SECRET_KEY = env.str("JWT_SECRET_KEY", "insecure-development-jwt-key-known-to-everybody")
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", "sk_test_insecure_development")

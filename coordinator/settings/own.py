@@ -120,7 +120,7 @@ COORDINATOR_RECONCILE_EVERY_SECONDS = seconds("COORDINATOR_RECONCILE_EVERY_SECON
 COORDINATOR_VERIFY_EVERY_SECONDS = seconds("COORDINATOR_VERIFY_EVERY_SECONDS")
 COORDINATOR_VERIFY_SAMPLE = count("COORDINATOR_VERIFY_SAMPLE")
 COORDINATOR_VERIFY_GRACE_SECONDS = seconds("COORDINATOR_VERIFY_GRACE_SECONDS")
-# How the kill switches are thrown until somebody throws them: `manage.py switch`.
+# How the kill switches stand until an operator throws them: `manage.py switch`.
 COORDINATOR_WARMING = env.str(
     "COORDINATOR_WARMING", TEXTS["COORDINATOR_WARMING"], validate=OneOf(["on", "paused"])
 )
@@ -130,8 +130,8 @@ COORDINATOR_READS = env.str(
 
 # --- Health and metrics -------------------------------------------------------------------------
 
-# Whoever sends it as a bearer token sees /metrics and the details of /readyz; without one set, only
-# whoever asks from this machine.
+# A request with it as its bearer token gets /metrics and the details of /readyz; without one set,
+# only requests from this machine do, and in production none.
 COORDINATOR_OPERATIONS_TOKEN = env.str("COORDINATOR_OPERATIONS_TOKEN", "")
 COORDINATOR_METRICS_HOST = env.str("COORDINATOR_METRICS_HOST", "127.0.0.1")
 COORDINATOR_METRICS_PORT = env.int("COORDINATOR_METRICS_PORT", 0, validate=PORT)

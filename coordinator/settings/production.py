@@ -61,7 +61,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = base.broker_transport_options(CELERY_BROKER_UR
 # Only over HTTPS. Health and metrics are asked for from inside, where TLS has already ended.
 SECURE_SSL_REDIRECT = env.bool("DJANGO_SECURE_SSL_REDIRECT", True)
 SECURE_REDIRECT_EXEMPT = [r"^health", r"^metrics"]
-# Only where a proxy sets this header itself: whoever reaches the server directly could forge it.
+# Only where a proxy sets this header itself: a client that reaches the server could forge it.
 if env.bool("DJANGO_TRUST_FORWARDED_PROTO", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = count_or_none("DJANGO_HSTS_SECONDS", 31_536_000)

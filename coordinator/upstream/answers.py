@@ -1,4 +1,4 @@
-"""What upstream answered, and what its status means to whoever needed a success."""
+"""What upstream answered, and what its status means to a caller that needed a success."""
 
 import re
 from collections.abc import Mapping

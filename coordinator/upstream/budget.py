@@ -8,7 +8,7 @@ waiting user still finds room.
 If Redis can't be asked, a process keeps to its own share, the budget divided by
 ``COORDINATOR_BUDGET_PROCESSES``, and asks Redis again every second. It begins that with a window of
 silence, since it can't know what the others have just used. Coming back it tells the store, and for
-a few seconds everybody keeps to both, own share and shared count, until all can have noticed.
+a few seconds every process keeps to both, own share and shared count, until all can have noticed.
 
 What is bounded is what the processes can know: one that is cut off alone adds its own share, and
 more processes than COORDINATOR_BUDGET_PROCESSES share more than the budget.
@@ -38,10 +38,10 @@ MEMORY_URL = "memory://"
 
 # How long a store that did not answer is left alone.
 DOWN_SECONDS = 1.0
-# After this much everybody has noticed that the store is back: the time in which it is left alone,
+# After this much all have noticed that the store is back: the time in which it is left alone,
 # two attempts that run into a timeout, and a window.
 _SETTLE_SLACK_SECONDS = 1.0
-# Permits come free when somebody's request ends, which in another process makes no sound.
+# Permits come free when another request ends, which in another process makes no sound.
 _LOOK_AGAIN_SECONDS = 0.1
 _LOOK_AGAIN_AT_LEAST_SECONDS = 0.01
 
@@ -90,7 +90,7 @@ class Budget:
             self._give(holder, settings)
 
     def pause(self, seconds: float) -> None:
-        """Let nobody ask upstream for `seconds`, here or in any process that shares the count."""
+        """Keep every call from upstream for `seconds`, in each process that shares the count."""
         self._own.pause(seconds)
         events.emit(events.UpstreamPaused(self._upstream, seconds))
         self._tell_store(lambda store: store.pause(seconds))

@@ -30,7 +30,7 @@ from coordinator.upstream.transport import Transport
 
 logger = logging.getLogger(__name__)
 
-# How long everybody is silent after a 429 that doesn't say.
+# How long all callers are silent after a 429 that doesn't say.
 _PAUSE_SECONDS = 1.0
 
 #: Returns True if an answer that is not an error in itself (a 409, say) is worth another attempt.

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from coordinator.defaults import DEFAULTS, TEXTS
 
-#: What part of the budget each cause may use: whoever stands lower leaves the rest to those above.
+#: What part of the budget each cause may use: a lower one leaves the rest to those above it.
 DEFAULT_SHARES: Mapping[str, float] = MappingProxyType(
     {"read": 1.0, "event": 0.8, "beat": 0.6, "backfill": 0.4}
 )

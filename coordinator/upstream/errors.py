@@ -1,7 +1,7 @@
 """What can go wrong between us and upstream; each says whether trying again can help.
 
 Those with ``burns_attempt`` False say nothing about the payment that was asked for: upstream was
-not asked, or asked everybody to wait, or would have refused us any payment.
+not asked, or asked all callers to wait, or would have refused us any payment.
 """
 
 from coordinator.errors import CoordinatorError

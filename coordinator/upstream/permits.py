@@ -57,7 +57,7 @@ GRANTED = Verdict(PermitOutcome.GRANTED)
 
 
 class Permits(Protocol):
-    """What both counts have in common. A holder is any word that nobody else uses."""
+    """What both counts have in common. A holder is any word that no other call uses."""
 
     def take(self, holder: str, allowance: Allowance, hold_seconds: float) -> Verdict:
         """Take a permit for `holder` if `allowance` has room.
@@ -68,7 +68,7 @@ class Permits(Protocol):
         ...
 
     def note(self, holder: str, allowance: Allowance, hold_seconds: float) -> None:
-        """Count a permit that somebody else granted."""
+        """Count a permit that another count granted."""
         ...
 
     def give(self, holder: str, allowance: Allowance) -> None:

@@ -17,9 +17,9 @@ IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRAC
 
 _FIRST_DELAY_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 2.0
-# Whoever is told the same moment spreads over this much after it.
+# Callers that were told the same moment spread over this much after it.
 _SPREAD_SECONDS = 0.25
-# A longer Retry-After is a mistake or an attack; asking once an hour harms nobody.
+# A longer Retry-After is a mistake or an attack; asking once an hour does no harm.
 _LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
 

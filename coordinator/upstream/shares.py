@@ -32,5 +32,5 @@ def _allowance(
 
 
 def _part(limit: int, part: float) -> int:
-    """Return `part` of `limit`, at least 1: every cause has its turn once nobody else asks."""
+    """Return `part` of `limit`, at least 1: every cause has its turn once no other asks."""
     return max(1, int(limit * part)) if limit else 0

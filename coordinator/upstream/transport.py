@@ -1,7 +1,7 @@
 """One HTTP request over a pooled connection: bounded in time and in size, never repeated.
 
 The pool belongs to one process and one base URL. It holds at most ``COORDINATOR_UPSTREAM_POOL``
-connections; whoever finds all of them busy waits, within the call's time.
+connections; a call that finds all of them busy waits, within the call's time.
 """
 
 from collections.abc import Mapping
@@ -151,6 +151,6 @@ def _read(response: BaseHTTPResponse, max_bytes: int) -> bytes:
 def _put_back(response: BaseHTTPResponse) -> None:
     """Give the connection back: fit for the next request only if the body was read to its end."""
     if response.connection is not None:
-        # Still attached, so something is left to read on it, and nobody will.
+        # Still attached, so something is left to read on it, and nothing will read it.
         response.close()
         response.release_conn()

@@ -1,4 +1,4 @@
-"""Erases what is kept of somebody: ledger, log and cache."""
+"""Erases all that is kept of one owner: ledger, log and cache."""
 
 import logging
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _PAUSE_SECONDS = 0.1
 
 
 class StillLoading(CoordinatorError):
-    """Somebody is loading this right now, and did not finish in time: try again."""
+    """Another process is loading this right now, and did not finish in time: try again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,8 @@ def keep_open_warm(name: str, after: str, seconds: float) -> Round:
 def refill(name: str, before: str, seconds: float) -> Round:
     """Warm what is open or fresh, newest change first: for a cache that has lost what it held.
 
-    Only what is missing is loaded, within the budget that beats have, and each by whoever holds its
-    lease; nothing newer is ever overwritten. `before` goes on where an earlier call stopped.
+    Only what is missing is loaded, within the budget that beats have, and each by the process that
+    holds its lease; nothing newer is ever overwritten. `before` continues an earlier call.
     """
     of = resource.get(name)
     start = datetime.fromisoformat(before) if before else timezone.now() + timedelta(seconds=1)
@@ -61,7 +61,7 @@ def refill(name: str, before: str, seconds: float) -> Round:
 
 
 def refresh(name: str, identifier: str, loaded_at: float) -> Warmed:
-    """Load one entry again that a reader found due, unless somebody has by now."""
+    """Load one entry again that a reader found due, unless another process has by now."""
 
     def loaded_since(entry: CacheEntry) -> bool:
         return entry.loaded_at > loaded_at

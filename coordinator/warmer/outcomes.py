@@ -32,7 +32,7 @@ _LONGEST_BACKOFF_SECONDS = 300.0
 
 
 class SettlingFailed(CoordinatorError):
-    """Settling raised something unforeseen: a bug here, or a row that nobody imagined."""
+    """Settling raised an unforeseen error: a bug here, or a row of an unforeseen kind."""
 
 
 class AheadOfItsRow(CoordinatorError):
@@ -49,7 +49,7 @@ def kills_workers(change: Change) -> bool:
 
 
 def interruptions(change: Change) -> int:
-    """Return how many claims before this one nobody lived to conclude."""
+    """Return how many claims before this one ended without an outcome: their workers died."""
     return max(0, change.claims - 1)
 
 
@@ -176,7 +176,7 @@ def _of_failure(change: Change, error: CoordinatorError | None) -> Ending:
 
 
 def _abandoned(change: Change, reason: str) -> Ending:
-    # Loud, and harmless: whoever reads it loads it cold.
+    # Loud, and harmless: the next reader loads it cold.
     logger.error("change.abandoned", extra={"entry": str(change), "reason": reason})
     return Ending(ChangeOutcome.ABANDONED, reason)
 

@@ -26,7 +26,7 @@ def warm_within_budget(
 ) -> WarmedWithinBudget:
     """Warm as `warm.keep_warm` does, and those once more that upstream was not asked for.
 
-    Nobody waits for a beat's or a backfill's loads, so the budget refuses them at once when it is
+    No reader waits for a beat's or backfill's loads, so the budget refuses them at once when it is
     spent, and says when to come again: the same holds of a circuit that is open. That is waited for
     until `until`, by the clock's monotonic time.
     """

@@ -46,7 +46,7 @@ def publish() -> bool:
 
 
 def truth() -> Switches | None:
-    """Return how the switches were thrown, None if nobody ever touched one."""
+    """Return how the switches were thrown, None if none was ever thrown."""
     rows = dict(Switch.objects.values_list("name", "position"))
     if not rows:
         return None

@@ -3,7 +3,7 @@
 One for each process. A page that takes much longer than a second keeps a fresh change waiting for
 the next one, so pages shrink where upstream is slow. And a change that was claimed and then refused
 by a spent budget was written to the log twice for nothing: once to claim it, once to put it back.
-So pages shrink to what is let through, and what upstream refuses to everybody (no budget, circuit
+So pages shrink to what is let through, and what upstream refuses to all callers (no budget, circuit
 open, silence asked for) closes the resource here: its changes are left unclaimed until the time
 that the refusal names.
 """

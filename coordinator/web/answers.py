@@ -99,7 +99,7 @@ def _knows(header: str, etag: str) -> bool:
 def _cache_status(lookup: Lookup, entry: CacheEntry, now: float) -> str:
     """Return the Cache-Status member (RFC 9211): hit or why not, time left, and the entry's name.
 
-    A miss was forwarded to the provider; ``collapsed`` says that somebody else's request for it
+    A miss was forwarded to the provider; ``collapsed`` says that another request for it
     was waited for, ``stored`` that the next reader gets a hit.
     """
     parts = [CACHE_NAME]

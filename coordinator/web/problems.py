@@ -1,7 +1,7 @@
 """Error answers as RFC 9457 problem documents, built in one place.
 
 No document carries the address asked for, the caller's input or an exception's text: the one for a
-payment that belongs to somebody else is, byte for byte, the one for a number that doesn't exist.
+payment that belongs to another user is, byte for byte, the one for a number that doesn't exist.
 """
 
 import json
@@ -16,7 +16,7 @@ CONTENT_TYPE: Final = "application/problem+json"
 
 NOT_FOUND_DETAIL: Final = "There is no such resource, or it isn't yours."
 UNAVAILABLE_DETAIL: Final = "This can't be answered right now. Try again after the time given."
-#: Where nobody said how long to wait.
+#: Where the error doesn't say how long to wait.
 RETRY_AFTER_SECONDS: Final = 5.0
 
 

@@ -2,7 +2,7 @@
 
 A payment's owner is an LMS user id. A token says it in its ``user_id`` claim, and whether its
 bearer is staff in ``administrator``; both are believed because the token is signed, and neither is
-looked up. A session is for staff alone: it carries no LMS user id, so nobody owns anything by one.
+looked up. A session is for staff alone: it carries no LMS user id, so no payment is owned by one.
 """
 
 from collections.abc import Mapping
@@ -30,11 +30,11 @@ class Reader:
     is_staff: bool
 
     def may_read(self, owner: str) -> bool:
-        """Return True if a payment of `owner` may be read; one of nobody's is for staff alone."""
+        """Return True if a payment of `owner` may be read; without an owner, by staff alone."""
         return self.is_staff or self.owns(owner)
 
     def owns(self, owner: str) -> bool:
-        """Return True if `owner` is who asks. The empty owner is nobody, and nobody is it."""
+        """Return True if `owner` is who asks. The empty owner is no user, so never True for it."""
         return self.lms_user_id != "" and owner == self.lms_user_id
 
 
@@ -111,7 +111,7 @@ def _claims(request: Request) -> Mapping[str, Any] | None:
 
 
 def _lms_user_id(claim: object) -> str:
-    """Return the claim as the text that the ledger holds; anything but an id is nobody's."""
+    """Return the claim as the text that the ledger holds; empty for anything but an id."""
     if isinstance(claim, bool):
         return ""
     return str(claim) if isinstance(claim, (int, str)) else ""

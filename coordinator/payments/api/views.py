@@ -1,7 +1,7 @@
 """``/api/v1/payments/``: one payment, several at once, and how one came to be what it is.
 
 A warm answer is the stored bytes: no serializer, no parsing, and no database query beyond the one
-that authentication takes. Whoever may not read a payment gets the answer for one that doesn't
+that authentication takes. A user who may not read a payment gets the answer for one that doesn't
 exist, and costs upstream nothing.
 """
 

@@ -107,7 +107,7 @@ class Found:
 
 
 class Provider(Protocol):
-    """The seam between payments and whoever moves the money.
+    """The seam between payments and the service that moves the money.
 
     Every method may raise CoordinatorError; its ``permanent`` and ``retry_after_seconds`` say what
     to do. ``fetch_many`` is None where the provider has no bulk read.

@@ -20,7 +20,7 @@ _OWNER = re.compile(r"[A-Za-z0-9@.+-]+(?:_[A-Za-z0-9@.+-]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """What the metadata of one of our payments says; `owner` is empty where it names nobody."""
+    """What the metadata of one of our payments says; `owner` is empty where it names no user."""
 
     number: str
     owner: str
@@ -31,7 +31,7 @@ def read(metadata: Mapping[str, str] | None) -> Ours | None:
     """Return what is ours in `metadata`, None if this payment isn't ours.
 
     Raise UnusableMetadata if it claims to be, under a number that can't be one. An owner that can't
-    be an LMS user id is nobody: then only staff may read the payment.
+    be an LMS user id is no owner: then only staff may read the payment.
     """
     if not metadata:
         return None
@@ -48,13 +48,13 @@ def read(metadata: Mapping[str, str] | None) -> Ours | None:
 
 
 def check_owner(text: str) -> str:
-    """Return `text` if it can be an LMS user id, else the empty string: nobody."""
+    """Return `text` if it can be an LMS user id, else the empty string: no owner."""
     return text if len(text) <= OWNER_MAX_LENGTH and _OWNER.fullmatch(text) else ""
 
 
 def check_order(text: str) -> str:
     """Return the printable part of `text`, as long as the column is.
 
-    PostgreSQL takes no NUL, and nobody wants a control character on a screen.
+    PostgreSQL takes no NUL, and control characters have no place on a screen.
     """
     return "".join(filter(str.isprintable, text))[:ORDER_MAX_LENGTH]

@@ -13,7 +13,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("user_id", type=int, help="the LMS user id, which owns payments")
-        parser.add_argument("--staff", action="store_true", help="may read everybody's")
+        parser.add_argument("--staff", action="store_true", help="may read every user's")
         parser.add_argument("--seconds", type=int, default=86_400, help="how long it counts")
 
     def handle(self, *, user_id: int, staff: bool, seconds: int, **_: object) -> str:
