@@ -49,7 +49,7 @@ worker: $(VENV)/.development ## Run a Celery worker for every queue
 		--loglevel INFO $(ARGS)
 
 .PHONY: manage
-manage: $(VENV)/.development ## Run a command beside them (ARGS="inspect payment.EDX-1001")
+manage: $(VENV)/.development ## Run a command beside them (ARGS="coordinator_inspect payment.EDX-1001")
 	@$(APART) exec $(MANAGE) $(ARGS)
 
 .PHONY: beat

@@ -120,7 +120,7 @@ COORDINATOR_RECONCILE_EVERY_SECONDS = seconds("COORDINATOR_RECONCILE_EVERY_SECON
 COORDINATOR_VERIFY_EVERY_SECONDS = seconds("COORDINATOR_VERIFY_EVERY_SECONDS")
 COORDINATOR_VERIFY_SAMPLE = count("COORDINATOR_VERIFY_SAMPLE")
 COORDINATOR_VERIFY_GRACE_SECONDS = seconds("COORDINATOR_VERIFY_GRACE_SECONDS")
-# How the kill switches stand until an operator throws them: `manage.py switch`.
+# How the kill switches stand until an operator throws them: `manage.py coordinator_switch`.
 COORDINATOR_WARMING = env.str(
     "COORDINATOR_WARMING", TEXTS["COORDINATOR_WARMING"], validate=OneOf(["on", "paused"])
 )

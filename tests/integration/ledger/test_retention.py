@@ -70,9 +70,9 @@ def test_an_event_whose_row_was_pruned_does_not_come_back_as_news() -> None:
 def test_the_command_says_how_many_went(capsys: pytest.CaptureFixture[str]) -> None:
     record("processing", at=1)
     old(days=10, **settled())
-    call_command("prune")
+    call_command("coordinator_prune")
     assert "0 settled changes older than 90 days" in capsys.readouterr().out
-    call_command("prune", "--days", "7")
+    call_command("coordinator_prune", "--days", "7")
     assert "1 settled changes" in capsys.readouterr().out
     with pytest.raises(CommandError, match="more than 0"):
-        call_command("prune", "--days", "0")
+        call_command("coordinator_prune", "--days", "0")

@@ -83,7 +83,7 @@ def test_what_lags_or_is_in_motion_is_no_failure_of_the_command(
     upstream.says("EDX-1", saying("succeeded", "EDX-1"))
     held = lease.acquire("payment", "EDX-2", 1)
     assert isinstance(held, lease.Lease)
-    call_command("backfill", "payments")
+    call_command("coordinator_backfill", "payments")
     assert "0 were warm, 5 loaded, 0 failed.\n2 of them are in motion" in capsys.readouterr().out
     held.release()
 
@@ -92,14 +92,14 @@ def test_what_fails_ends_the_command_with_1(payments: Resource, upstream: Upstre
     upstream.says("EDX-1", saying("succeeded", "EDX-1"))
     upstream.always_fails("EDX-2", CoordinatorError())
     with pytest.raises(CommandError, match="first because of: error") as caught:
-        call_command("backfill", "payments")
+        call_command("coordinator_backfill", "payments")
     assert caught.value.returncode == 1
 
 
 def test_the_command_selects_by_state(
     payments: Resource, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call_command("backfill", "payments", "--state", "canceled")
+    call_command("coordinator_backfill", "payments", "--state", "canceled")
     assert "0 were warm, 2 loaded, 0 failed." in capsys.readouterr().out
     assert warm_numbers(payments) == ["EDX-4", "EDX-5"]
 
@@ -113,7 +113,7 @@ def test_the_command_fills_the_keys_of_an_upcoming_schema_and_leaves_the_present
     upcoming = replace(payments, schema=2, load=load)
     declared = replace(payments, upcoming=upcoming)
     monkeypatch.setitem(resource._registry, "payment", declared)
-    call_command("backfill", "payments", "--schema", "next")
+    call_command("coordinator_backfill", "payments", "--schema", "next")
     assert warm_numbers(payments) == []
     assert len(warm_numbers(upcoming)) == 5
 
@@ -131,7 +131,7 @@ def test_the_command_fills_the_keys_of_an_upcoming_schema_and_leaves_the_present
 )
 def test_bad_input_is_refused_with_what_to_do(arguments: list[str], message: str) -> None:
     with pytest.raises(CommandError, match=message):
-        call_command("backfill", *arguments)
+        call_command("coordinator_backfill", *arguments)
     assert Payment.objects.count() == 5
 
 
@@ -142,7 +142,7 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, upstream: Ups
     monkeypatch.setattr(upstream, "_answer", interrupt)
     monkeypatch.setattr(backfilling, "_CHUNK", 1)
     with pytest.raises(CommandError, match="run the same command to go on") as stopped:
-        call_command("backfill", "payments")
+        call_command("coordinator_backfill", "payments")
     assert stopped.value.returncode == 130
 
 
@@ -161,9 +161,9 @@ def test_a_run_that_was_told_7d_goes_on_under_that_name_though_the_moment_has_mo
 
     monkeypatch.setattr(backfilling, "_warm", once)
     with pytest.raises(CommandError, match="stopped"):
-        call_command("backfill", "payments", "--since", "7d")
+        call_command("coordinator_backfill", "payments", "--since", "7d")
     monkeypatch.setattr(backfilling, "_warm", warm)
-    call_command("backfill", "payments", "--since", "7d")
+    call_command("coordinator_backfill", "payments", "--since", "7d")
     assert "Going on where the last run stopped" in capsys.readouterr().out
     assert sorted(upstream.calls) == [f"EDX-{number}" for number in range(1, 6)]
     assert not Watermark.objects.exists()
@@ -174,8 +174,8 @@ def test_ctrl_c_while_importing_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -
         raise KeyboardInterrupt
 
     monkeypatch.setattr(
-        "coordinator.operations.management.commands.backfill.reconcile", interrupted
+        "coordinator.operations.management.commands.coordinator_backfill.reconcile", interrupted
     )
     with pytest.raises(CommandError, match="stopped") as caught:
-        call_command("backfill", "payments", "--import", "--since", "7d")
+        call_command("coordinator_backfill", "payments", "--import", "--since", "7d")
     assert caught.value.returncode == 130

@@ -24,15 +24,15 @@ ROOT = Path(__file__).parents[3]
 COMMANDS = [
     "migrate",
     "check --database default",
-    "inspect payment.EDX-1",
-    "settle --once",
-    "abandoned",
-    "backfill payments",
-    "erase --user 42 --yes",
-    "prune",
-    "switch",
-    "verify",
-    "reconcile",
+    "coordinator_inspect payment.EDX-1",
+    "coordinator_settle --once",
+    "coordinator_abandoned",
+    "coordinator_backfill payments",
+    "coordinator_erase --user 42 --yes",
+    "coordinator_prune",
+    "coordinator_switch",
+    "coordinator_verify",
+    "coordinator_reconcile",
 ]
 
 
@@ -77,7 +77,7 @@ def test_a_wrong_address_is_a_sentence_that_does_not_quote_it(url: str) -> None:
 
 
 def test_a_database_without_tables_asks_for_migrate(tmp_path: Path) -> None:
-    ran = manage("abandoned", f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+    ran = manage("coordinator_abandoned", f"sqlite:///{tmp_path / 'empty.sqlite3'}")
     assert ran.returncode == 1
     assert "Traceback" not in ran.stderr
     assert "run `manage.py migrate`" in ran.stderr
@@ -130,7 +130,7 @@ def test_a_command_that_writes_says_that_the_server_is_read_only() -> None:
     record("processing", at=1)
     with read_only_primary():
         with pytest.raises(CommandError, match="read-only") as told:
-            call_command("settle", "--once", stdout=StringIO())
+            call_command("coordinator_settle", "--once", stdout=StringIO())
         assert "\n" not in str(told.value)
     assert len(queue.claim(10, 60)) == 1
 

@@ -69,9 +69,9 @@ def test_the_command_erases_one_user_and_nobody_else(
 ) -> None:
     record("processing", at=1)
     record("processing", at=1, number="EDX-2", lms_user_id="7")
-    call_command("erase", "--user", OWNER, "--dry-run")
+    call_command("coordinator_erase", "--user", OWNER, "--dry-run")
     assert Payment.objects.count() == 2
-    call_command("erase", "--user", OWNER, "--yes")
+    call_command("coordinator_erase", "--user", OWNER, "--yes")
     assert "Erased 1 rows and 1 changes" in capsys.readouterr().out
     assert nothing_is_left(payments, "EDX-1")
     assert Payment.objects.get().number == "EDX-2"
@@ -81,12 +81,12 @@ def test_the_command_asks_and_takes_no_for_an_answer(monkeypatch: pytest.MonkeyP
     record("processing", at=1)
     monkeypatch.setattr("builtins.input", lambda _question: "no")
     with pytest.raises(CommandError, match="nothing was erased"):
-        call_command("erase", "--user", OWNER)
+        call_command("coordinator_erase", "--user", OWNER)
     assert Payment.objects.exists()
 
 
 def test_a_user_without_a_name_is_refused() -> None:
     record("processing", at=1, lms_user_id="")
     with pytest.raises(CommandError, match="--user is empty"):
-        call_command("erase", "--user", "", "--yes")
+        call_command("coordinator_erase", "--user", "", "--yes")
     assert Payment.objects.exists()

@@ -61,7 +61,7 @@ def test_whoever_loads_it_is_shown(payments: Resource) -> None:
 
 
 def test_the_command_tells_it_all_to_people(capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("inspect", "payment.EDX-1")
+    call_command("coordinator_inspect", "payment.EDX-1")
     shown = capsys.readouterr().out
     for word in ("canceled, revision 2", "no: revision", "unsettled, due now", "warmed"):
         assert word in shown
@@ -69,7 +69,7 @@ def test_the_command_tells_it_all_to_people(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_command_tells_it_all_to_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("inspect", "payment.EDX-1.canceled", "--json")
+    call_command("coordinator_inspect", "payment.EDX-1.canceled", "--json")
     told = json.loads(capsys.readouterr().out)
     assert told["ledger"]["revision"] == 2
     assert [change["outcome"] for change in told["changes"]] == ["", "warmed"]
@@ -86,13 +86,13 @@ def test_the_command_tells_it_all_to_programs(capsys: pytest.CaptureFixture[str]
 )
 def test_bad_names_are_refused_with_what_to_do(name: str, message: str) -> None:
     with pytest.raises(CommandError, match=message):
-        call_command("inspect", name)
+        call_command("coordinator_inspect", name)
 
 
 def test_what_is_not_known_anywhere_is_an_error_and_no_empty_table(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(CommandError, match=r"payment\.EDX-404 is unknown") as caught:
-        call_command("inspect", "payment.EDX-404")
+        call_command("coordinator_inspect", "payment.EDX-404")
     assert caught.value.returncode == 1
     assert capsys.readouterr().out == ""

@@ -7,14 +7,14 @@ from coordinator.core import cache
 from tests.servers import MemcachedServer
 
 COMMANDS = [
-    ["inspect", "payment.EDX-1"],
-    ["switch"],
-    ["erase", "--user", "42", "--yes"],
-    ["reconcile"],
-    ["verify"],
-    ["settle", "--once"],
-    ["abandoned"],
-    ["backfill", "payments"],
+    ["coordinator_inspect", "payment.EDX-1"],
+    ["coordinator_switch"],
+    ["coordinator_erase", "--user", "42", "--yes"],
+    ["coordinator_reconcile"],
+    ["coordinator_verify"],
+    ["coordinator_settle", "--once"],
+    ["coordinator_abandoned"],
+    ["coordinator_backfill", "payments"],
 ]
 
 

@@ -131,7 +131,7 @@ def test_trouble_with_one_event_holds_back_the_watermark_and_no_other_event(
 def test_a_failing_list_moves_nothing_and_the_command_says_so(listing: Listing) -> None:
     listing.fails = True
     with pytest.raises(CommandError, match="no list today"):
-        call_command("reconcile")
+        call_command("coordinator_reconcile")
     assert not Watermark.objects.exists()
 
 
@@ -139,12 +139,12 @@ def test_the_command_takes_a_time_and_leaves_the_watermark(
     listing: Listing, capsys: pytest.CaptureFixture[str]
 ) -> None:
     listing.events = [told("processing", 1, "evt_a")]
-    call_command("reconcile", "--since", "12h")
+    call_command("coordinator_reconcile", "--since", "12h")
     assert "1 events, 1 that no webhook had told" in capsys.readouterr().out
     assert timezone.now() - listing.asked_since[0] >= timedelta(hours=12)
     assert not Watermark.objects.exists()
     with pytest.raises(CommandError, match="is no time"):
-        call_command("reconcile", "--since", "yesterday")
+        call_command("coordinator_reconcile", "--since", "yesterday")
 
 
 # -- many events -------------------------------------------------------------------------------

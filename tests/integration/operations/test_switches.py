@@ -80,16 +80,16 @@ def test_nothing_is_published_before_a_switch_was_ever_thrown() -> None:
 
 
 def test_the_command_shows_throws_and_refuses(capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("switch", "warming", "paused")
+    call_command("coordinator_switch", "warming", "paused")
     assert "warming: paused" in capsys.readouterr().out
-    call_command("switch")
+    call_command("coordinator_switch")
     shown = capsys.readouterr().out
     assert "warming: paused" in shown
     assert "reads: cache" in shown
     with pytest.raises(CommandError, match=r"warming on\|paused"):
-        call_command("switch", "warming", "sideways")
+        call_command("coordinator_switch", "warming", "sideways")
     with pytest.raises(CommandError, match="no switch lights"):
-        call_command("switch", "lights", "off")
+        call_command("coordinator_switch", "lights", "off")
 
 
 def test_a_settled_read_is_warm_with_the_switches_as_they_come(

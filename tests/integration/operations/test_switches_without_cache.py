@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("sqlite_ledger", "no_cache")
 def test_a_switch_thrown_while_the_cache_is_down_is_recorded_and_says_so(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    call_command("switch", "warming", "paused")
+    call_command("coordinator_switch", "warming", "paused")
     assert "The cache does not answer" in capsys.readouterr().err
     thrown = switching.truth()
     assert thrown is not None

@@ -95,18 +95,18 @@ def test_results_are_told_to_whoever_counts_them() -> None:
 def test_the_command_reports_and_fails_on_a_mismatch(
     upstream: Upstream, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call_command("verify", "--sample", "1", "--json")
+    call_command("coordinator_verify", "--sample", "1", "--json")
     report = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert report == {"match": 1, "missing": 0, "mismatch": 0, "skipped": 0}
     upstream.says("EDX-1", Loaded(b'{"number":"EDX-2"}', "processing", OWNER))
     with pytest.raises(CommandError):
-        call_command("verify", "payments", "--sample", "1")
+        call_command("coordinator_verify", "payments", "--sample", "1")
     shown = capsys.readouterr().out
     assert "number, state" in shown
 
 
 def test_the_command_refuses_what_it_does_not_know() -> None:
     with pytest.raises(CommandError, match="there is: payment"):
-        call_command("verify", "orders")
+        call_command("coordinator_verify", "orders")
     with pytest.raises(CommandError, match="at least 1"):
-        call_command("verify", "--sample", "0")
+        call_command("coordinator_verify", "--sample", "0")

@@ -1,4 +1,4 @@
-"""`manage.py erase --user 42`: erase what is kept of a retired user."""
+"""`manage.py coordinator_erase --user 42`: erase what is kept of a retired user."""
 
 from argparse import ArgumentParser
 from typing import Any

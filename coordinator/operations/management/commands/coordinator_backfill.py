@@ -1,4 +1,4 @@
-"""`manage.py backfill payments`: warm what existed before."""
+"""`manage.py coordinator_backfill payments`: warm what existed before."""
 
 from argparse import ArgumentParser
 from dataclasses import replace

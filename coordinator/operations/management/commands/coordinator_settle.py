@@ -1,4 +1,4 @@
-"""`manage.py settle`: settle changes by hand, without a broker or a worker."""
+"""`manage.py coordinator_settle`: settle changes by hand, without a broker or a worker."""
 
 import math
 from argparse import ArgumentParser
@@ -62,5 +62,5 @@ class Command(terminal.CacheCommand):
         )
         if endings["abandoned"]:
             raise CommandError(
-                "some were abandoned: `manage.py abandoned` lists them", returncode=1
+                "some were abandoned: `manage.py coordinator_abandoned` lists them", returncode=1
             )

@@ -1,4 +1,4 @@
-"""`manage.py inspect payment.EDX-1001`: everything that is known of one payment."""
+"""`manage.py coordinator_inspect payment.EDX-1001`: everything that is known of one payment."""
 
 from argparse import ArgumentParser
 from dataclasses import asdict

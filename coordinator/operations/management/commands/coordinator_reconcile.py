@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: record what no webhook told."""
+"""`manage.py coordinator_reconcile`: record what no webhook told."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""`manage.py abandoned`: list the changes that were given up, or try them again."""
+"""`manage.py coordinator_abandoned`: list the changes that were given up, or try them again."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""`manage.py verify`: compare entry, ledger and upstream for a sample."""
+"""`manage.py coordinator_verify`: compare entry, ledger and upstream for a sample."""
 
 from argparse import ArgumentParser
 from collections import Counter

@@ -1,4 +1,4 @@
-"""`manage.py prune`: delete old settled changes from the log."""
+"""`manage.py coordinator_prune`: delete old settled changes from the log."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""`manage.py switch`: pause warming, or let reads bypass the cache, without a deploy."""
+"""`manage.py coordinator_switch`: pause warming, or let reads bypass the cache, at once."""
 
 from argparse import ArgumentParser
 from typing import Any
