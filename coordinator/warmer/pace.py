@@ -1,4 +1,4 @@
-"""Warms many things at the pace that the budget allows: what has to wait is waited for."""
+"""Warms many things at the pace of upstream's budget: waits until it admits the next load."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -2,7 +2,7 @@
 
 One path for events, repair and retries. Any page, any number of times, in any order: the log says
 what is to be done, the ledger what holds, the entry what is done already. By which rules a change
-ends is `endings`' to say.
+ends is said in `outcomes`.
 """
 
 import logging
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 #: Exceptions that end the task which settles.
 TimeIsUp = tuple[type[Exception], ...]
 
-#: One death can be anybody's: a deploy, a machine. After the second one it is looked at alone.
+#: One death says little of the change (a deploy, a machine). After the second it is settled alone.
 _SUSPECT_AFTER_INTERRUPTIONS = 2
 _SHORTEST_PAUSE_SECONDS = 0.25
 
