@@ -221,14 +221,16 @@ def _suspend_payments_alone(
     return suspend_many
 
 
-def _suspend_containers_and(
-    follow: Callable[[Sequence[Change]], None],
+def _suspend_and(
+    follow: Callable[..., None],
     real_suspend: Callable[[Mapping[pointer.Name, int]], Any],
-) -> Callable[[Sequence[Change]], None]:
-    def follow_late(changes: Sequence[Change]) -> None:
-        containers = [one for one in changes if one.resource != "payment"]
-        real_suspend({(one.resource, one.identifier): one.revision for one in containers})
-        follow(changes)
+    *,
+    apart_from: str = "",
+) -> Callable[..., None]:
+    def follow_late(changes: Sequence[Change], *rest: Any) -> None:
+        late = [one for one in changes if one.resource != apart_from]
+        real_suspend({(one.resource, one.identifier): one.revision for one in late})
+        follow(changes, *rest)
 
     return follow_late
 
@@ -358,6 +360,22 @@ BREACHES: tuple[Breach, ...] = (
         ("rung",),
     ),
     Breach(
+        "loaded in a transaction that is open, and stored",
+        lambda: _on(Resource, is_committed=lambda self, identifier: True),
+        ("joined-in-vain",),
+    ),
+    Breach(
+        "joined, and suspended after the commit",
+        lambda: [
+            *_on(
+                after_commit,
+                follow=_suspend_and(after_commit.follow, pointer.suspend_many),
+            ),
+            *_on(pointer, suspend_many=_no_suspension),
+        ],
+        ("joined",),
+    ),
+    Breach(
         "container not touched",
         lambda: _on(containment, shown_in=lambda row: set()),
         ("container",),
@@ -367,7 +385,9 @@ BREACHES: tuple[Breach, ...] = (
         lambda: [
             *_on(
                 after_commit,
-                follow=_suspend_containers_and(after_commit.follow, pointer.suspend_many),
+                follow=_suspend_and(
+                    after_commit.follow, pointer.suspend_many, apart_from="payment"
+                ),
             ),
             *_on(pointer, suspend_many=_suspend_payments_alone(pointer.suspend_many)),
         ],

@@ -1,6 +1,9 @@
 """Who can take part in a schedule: writers, readers, workers, and what goes wrong."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from django.db import transaction
 
 from coordinator.celery import tasks
 from coordinator.core import cache, keys, pointer
@@ -50,6 +53,26 @@ def batch_writer(world: World, *versions: tuple[str, int], name: str = "writer")
         for number, version in versions:
             world.upstream.becomes(number, version, shows=True)
         record(world, *versions)
+
+    return world.actor(name, body)
+
+
+def joined_writer(
+    world: World, number: str, version: int, *, name: str = "writer", commits: bool = True
+) -> Actor:
+    """Add a request that is one transaction: it records, reads what it wrote, and may roll back."""
+    resource = world.resource_of(number)
+
+    def body() -> None:
+        world.upstream.becomes(number, version, shows=True)
+        with transaction.atomic():
+            record_changes([_fact(world, number, version)])
+            # Answered with its own change, which the judge, who knows commits, has no word on.
+            with suppress(CoordinatorError):
+                read(resource, number)
+            if not commits:
+                transaction.set_rollback(True)
+        world.tell(name, "committed" if commits else "rolled back")
 
     return world.actor(name, body)
 

@@ -292,6 +292,20 @@ def container_pointer_lost(world: World) -> None:
     cast.pointer_eviction(world, ORDER)
 
 
+# -- within a transaction of the caller's ------------------------------------------------------
+
+
+def joined(world: World) -> None:
+    cast.joined_writer(world, N, 2)
+    cast.reader(world, N, reads=2)
+
+
+def joined_in_vain(world: World) -> None:
+    cast.joined_writer(world, N, 2, commits=False)
+    cast.writer(world, N, 3, name="other writer")
+    cast.reader(world, N)
+
+
 #: The state stays, the content changes.
 REFUNDS = (
     Version("succeeded", 10, received=1000, refunded=100),
@@ -379,6 +393,15 @@ SMALL = (
     Scenario("creation", cast=creation, **_CALM),
     Scenario("pointer-lost-writers", cast=pointer_lost_writers, before=warm, **_LOSING),
     Scenario("two-writers-worker", cast=two_writers_and_a_worker, before=warm, **_CALM),
+    Scenario("joined", {N: REFUNDS}, joined, warm, tells_versions=False, loads_per_revision=None),
+    Scenario(
+        "joined-in-vain",
+        {N: REFUNDS},
+        joined_in_vain,
+        warm,
+        tells_versions=False,
+        loads_per_revision=None,
+    ),
     Scenario("container", cast=container_and_reader, before=warm, **_CALM, **_SHOWN),
     Scenario("container-cold", cast=container_and_reader, before=no_pointer, **_CALM, **_SHOWN),
     Scenario("container-burst", cast=container_of_a_burst, before=cold, **_CALM, **_SHOWN),

@@ -376,8 +376,9 @@ class World:
         self.upstream.shown = dict(self.upstream.newest)
         self.upstream.failures.clear()
         self.broker.down = False
-        # The lease of one who died is told "busy" as well, for as long as it lasts.
-        self.judge.strict, self.judge.may_fail = True, late or self._leases_of_the_dead()
+        # The lease of one who died, or whose release never arrived, is told "busy" as well, for as
+        # long as it lasts.
+        self.judge.strict, self.judge.may_fail = True, late or self._leases_left(plan)
         if plan.ending == EXPIRE:
             self.clock.time += conf.seconds("POINTER_TIMEOUT")
             self.tell("time", "the pointer's timeout passes, and nobody settles")
@@ -389,9 +390,9 @@ class World:
         if self.scenario.redelivers:
             self._judge_the_states()
 
-    def _leases_of_the_dead(self) -> bool:
+    def _leases_left(self, plan: Plan) -> bool:
         there = self.cache.contents()[0]
-        return self.scheduler.crashes > 0 and any(
+        return (self.scheduler.crashes > 0 or bool(plan.faults)) and any(
             name.startswith("lease ") and self.cache.make_key(key) in there
             for key, name in self.cache.names.items()
         )
