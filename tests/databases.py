@@ -39,8 +39,8 @@ def default_database(database: Mapping[str, Any]) -> Iterator[None]:
 def migrated_test_database(database: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Create and migrate a test database beside `database`, yield its settings, and drop it."""
     with default_database(database):
-        # From Django 6.1 on nothing is serialised unless it is asked for.
-        options = {} if django.VERSION >= (6, 1) else {"serialize": False}
+        # From Django 6 on nothing is serialised unless it is asked for.
+        options = {} if django.VERSION >= (6, 0) else {"serialize": False}
         name = connection.creation.create_test_db(verbosity=0, autoclobber=True, **options)
     yield {**database, "NAME": name}
     with default_database({**database, "NAME": name}):
