@@ -16,7 +16,7 @@ from coordinator import checks
 from coordinator.memcached import PyMemcacheCache
 from coordinator.settings import base, caches
 
-TOP = Path(__file__).resolve().parents[2]
+TOP = Path(__file__).resolve().parents[3]
 POSTGRESQL = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "ledger"}}
 DEFERRED = {"ENGINE": "django.db.backends.sqlite3", "NAME": "ledger.sqlite3"}
 SQLITE = {"default": {**DEFERRED, "OPTIONS": {"transaction_mode": "IMMEDIATE"}}}
@@ -336,7 +336,7 @@ def test_the_documentation_lists_every_id() -> None:
     )
 
     assert sorted(given) == sorted(listed)
-    # tests/unit/test_secrets.py has those of `check --deploy`.
+    # tests/unit/checks/test_secrets.py has those of `check --deploy`.
     of_deployments = {"coordinator.E017", "coordinator.W004"}
     # tests/integration/test_adopting.py has those of models, databases and Celery apps.
     of_hosts = {"coordinator.E019", "coordinator.E020", "coordinator.W005", "coordinator.W006"}

@@ -20,7 +20,7 @@ from coordinator.settings import own
 from coordinator.settings.brokers import transport_options
 from coordinator.settings.databases import database
 
-TOP = Path(__file__).resolve().parents[2]
+TOP = Path(__file__).resolve().parents[3]
 PRODUCTION = {
     "DJANGO_SECRET_KEY": "8f3kd0Lq2mZx9vTr5yWb7nHc1sJp4gUe6aXo0iDf3hKl5zQw8E",
     "DJANGO_ALLOWED_HOSTS": "pay.example.org",
