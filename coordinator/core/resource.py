@@ -45,6 +45,7 @@ class Standing:
 
     ``version`` is upstream's own number (or time as a number) at that revision, None where the
     provider tells none; ``owner`` is who may read it; ``upstream_id`` its name at the provider.
+    ``occurred_at`` is when the newest accepted change happened.
     """
 
     state: str
@@ -52,6 +53,7 @@ class Standing:
     owner: str
     upstream_id: str
     version: int | None = None
+    occurred_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

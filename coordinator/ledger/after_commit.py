@@ -1,4 +1,4 @@
-"""What follows a commit: pointers are advanced, then workers and metrics are told."""
+"""What follows a commit: carried entries are stored, pointers advanced, and listeners told."""
 
 import logging
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from functools import partial
 from django.db import DatabaseError
 
 from coordinator.core import pointer
+from coordinator.core.carry import Carried, carry
 from coordinator.core.resource import Standing
 from coordinator.ledger.event import Recording
 from coordinator.ledger.models import Change, model_of
@@ -22,11 +23,16 @@ from coordinator.ledger.signals import (
 logger = logging.getLogger(__name__)
 
 
-def follow(changes: Sequence[Change], ahead: Sequence[Change] = ()) -> None:
-    """Advance the pointers to what was committed, then tell who listens. Never raises for them.
+def follow(
+    changes: Sequence[Change],
+    ahead: Sequence[Change] = (),
+    carried: Sequence[Carried] = (),
+) -> None:
+    """Store what is carried, advance the pointers, then tell who listens. Never raises for them.
 
     `ahead` are those of the changes whose events told a time ahead of our clock.
     """
+    carry(carried)
     advance([change for change in changes if change.applied])
     for change in changes:
         _tell(change)

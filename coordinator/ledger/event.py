@@ -1,10 +1,12 @@
 """What the ledger is told, and what it answers: the values around `record_change`."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from coordinator.core.carry import Carried
+from coordinator.core.resource import Loaded, Standing
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.models import Change, Ledgered
 from coordinator.ledger.order import WHOLE, Place, Said
@@ -22,6 +24,11 @@ class IdentifierTaken(CoordinatorError):
     permanent = True
 
 
+#: As ``Resource.load``: takes an identifier and its standing, returns what a load would return
+#: then, and None if the event does not tell it.
+Carrier = Callable[[str, Standing], Loaded | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """What the provider says happened to one thing.
@@ -33,6 +40,10 @@ class Event:
     What was read from upstream (an observed event, or one that was completed by a fetch) tells the
     whole thing: `read_at` is when the reading began, and `subjects` what it showed of each object.
     With the `expected_revision` that was read before it, it applies only while that still stands.
+
+    `carried` makes the entry of what the event tells, if that is all that is served: it is asked
+    under the lock, for the standing that the event makes, and only if the event tells everything up
+    to there. It must not block, and returns None if a load would say anything else.
     """
 
     event_id: str
@@ -47,6 +58,7 @@ class Event:
     place: Place = Place.BETWEEN
     read_at: datetime | None = None
     subjects: Mapping[str, Said] = field(default_factory=dict)
+    carried: Carrier | None = field(default=None, repr=False, compare=False)
 
     @property
     def was_read(self) -> bool:
@@ -86,7 +98,8 @@ class Recording(enum.Enum):
 class Recorded:
     """What became of an event, and the revision that stands now.
 
-    `time_ahead` says that its time was ahead of our clock, so it ordered nothing.
+    `time_ahead` says that its time was ahead of our clock, so it ordered nothing. `carried` is the
+    entry that it carries.
     """
 
     outcome: Recording
@@ -94,3 +107,4 @@ class Recorded:
     revision: int
     change: Change | None = None
     time_ahead: bool = False
+    carried: Carried | None = field(default=None, repr=False)

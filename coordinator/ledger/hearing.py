@@ -34,9 +34,20 @@ def hear(row: Ledgered, event: Event, moment: datetime | None) -> Ordering:
     if event.was_read:
         # Newer than all that was told before it, if nothing came since; else upstream decides.
         return Ordering(confirm=event.expected_revision is None)
-    found = order.decide(event.subject, says, moment, words, loses=loses, carries=False)
+    carries = event.carried is not None
+    found = order.decide(event.subject, says, moment, words, loses=loses, carries=carries)
     ahead = event.occurred_at is not None and moment is None
     return replace(found, confirm=True) if ahead else found
+
+
+def tells_all(row: Ledgered, event: Event, found: Ordering) -> bool:
+    """Return True if `event`, which `row` has just heard, tells everything up to its revision.
+
+    Not if its order is yet to be confirmed, nor if another subject has ever spoken.
+    """
+    if found.late or found.confirm:
+        return False
+    return event.was_read or event.subject == WHOLE or set(row.words) <= {WHOLE, event.subject}
 
 
 def _contents(words: order.Words) -> dict[str, Mapping[str, object]]:

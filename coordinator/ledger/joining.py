@@ -51,7 +51,7 @@ def follow_later(committed: Committed) -> None:
         # Django's TestCase keeps the callbacks that it was told to run.
         _waiting.pop(follow, None)
         _note_if_late(committed.changes)
-        after_commit.follow(committed.changes, committed.ahead)
+        after_commit.follow(committed.changes, committed.ahead, committed.carried)
 
     _waiting[follow] = frozenset((one.resource, one.identifier) for one in committed.changes)
     # Robust: it is committed, and a failure here may not keep another callback from running.

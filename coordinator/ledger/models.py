@@ -126,7 +126,14 @@ class Ledgered(models.Model):
 
     def standing(self) -> Standing:
         """Return what the core needs to know of this row."""
-        return Standing(self.state, self.revision, self.owner, self.upstream_id, self.version)
+        return Standing(
+            self.state,
+            self.revision,
+            self.owner,
+            self.upstream_id,
+            self.version,
+            self.occurred_at,
+        )
 
 
 class ChangeOutcome(models.TextChoices):

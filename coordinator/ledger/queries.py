@@ -1,7 +1,7 @@
 """Reads of the ledger that the core and the workers share."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -31,10 +31,20 @@ def standings_of(
         with connection.cursor() as cursor:
             among = one_parameter(identifiers, connection.vendor)
             cursor.execute(statement, [among])
-            return {number: Standing(*standing) for number, *standing in cursor.fetchall()}
+            return {
+                number: Standing(state, revision, owner, upstream_id, version, _moment(occurred_at))
+                for number, state, revision, owner, upstream_id, version, occurred_at in (
+                    cursor.fetchall()
+                )
+            }
 
     # Above READ COMMITTED, PostgreSQL may end a transaction that only reads as well.
     return run_again(standings)
+
+
+def _moment(value: datetime | None) -> datetime | None:
+    """Return a time as Django has it: past the ORM, SQLite's driver leaves out that it is UTC."""
+    return value if value is None or value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
 _ONE_PARAMETER: Final = frozenset({"postgresql", "sqlite"})
@@ -49,10 +59,15 @@ def _statement(model: type[Ledgered], vendor: str) -> str | None:  # noqa: ARG00
     None if the model's manager adds parameters of its own.
     """
     wanted = model._default_manager.filter(number__among=[""]).values_list(
-        "number", "state", "revision", model.owner_column, "upstream_id", "version"
+        "number", *_standing_columns(model)
     )
     statement, params = wanted.query.sql_with_params()
     return str(statement) if len(params) == 1 else None
+
+
+def _standing_columns(model: type[Ledgered]) -> tuple[str, ...]:
+    """Return the columns that a standing is made of, in its own order."""
+    return ("state", "revision", model.owner_column, "upstream_id", "version", "occurred_at")
 
 
 class Row(NamedTuple):
@@ -65,9 +80,7 @@ class Row(NamedTuple):
 
 def rows(things: QuerySet[Ledgered]) -> Iterator[Row]:
     """Yield the rows of `things`, in one query."""
-    found = things.values_list(
-        "pk", "number", "state", "revision", things.model.owner_column, "upstream_id", "version"
-    )
+    found = things.values_list("pk", "number", *_standing_columns(things.model))
     for pk, number, *standing in found:
         yield Row(pk, number, Standing(*standing))
 

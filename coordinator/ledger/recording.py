@@ -1,6 +1,7 @@
 """`record_change` and `record_changes`: the one way in which the state of anything changes."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import IntegrityError
@@ -9,6 +10,7 @@ from coordinator import correlation
 from coordinator.core.keys import check_identifier
 from coordinator.ledger import after_commit, fitting, joining, transacting
 from coordinator.ledger.event import (
+    Carrier,
     Event,
     Fact,
     IdentifierTaken,
@@ -33,11 +35,19 @@ __all__ = [
 ]
 
 
-def record_change(model: type[Ledgered], event: Event, *, atomic: str | None = None) -> Recorded:
+def record_change(
+    model: type[Ledgered],
+    event: Event,
+    *,
+    carried: Carrier | None = None,
+    atomic: str | None = None,
+) -> Recorded:
     """Record what happened, once, in order, and have it settled; return what became of it.
 
-    `record_changes` for one event.
+    `record_changes` for one event. `carried` makes the entry of what the event tells, for a writer
+    that holds it already: see ``Event.carried``.
     """
+    event = event if carried is None else replace(event, carried=carried)
     return record_changes([(model, event)], atomic=atomic)[0]
 
 
@@ -46,8 +56,8 @@ def record_changes(facts: Iterable[Fact], *, atomic: str | None = None) -> list[
 
     One transaction: it locks the rows in one global order, and those of what shows them
     (`Ledgered.shown_in`), writes rows and log, and suspends the pointers before it commits (rule
-    1), then advances the pointers and sends `state_changed` for each change and touch and
-    `changes_recorded` for all.
+    1), then stores the entries that events carry, advances the pointers and sends
+    `state_changed` for each change and touch and `changes_recorded` for all.
 
     Within a transaction of the caller's it is part of that one, and what follows the commit follows
     the outermost commit (docs/decisions/0013). With `atomic` "outermost" (or COORDINATOR_ATOMIC) it
@@ -79,7 +89,7 @@ def record_changes(facts: Iterable[Fact], *, atomic: str | None = None) -> list[
     if joins:
         joining.follow_later(committed)
     else:
-        after_commit.follow(committed.changes, committed.ahead)
+        after_commit.follow(committed.changes, committed.ahead, committed.carried)
     return committed.recorded
 
 

@@ -3,6 +3,7 @@
 The order of these steps is the protocol's (docs/decisions/0004, rule 1).
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from copy import copy
@@ -13,21 +14,28 @@ from django.utils import timezone
 
 from coordinator import correlation
 from coordinator.core import conf, pointer
+from coordinator.core.carry import Carried
 from coordinator.ledger import containment, locking, order, touching
 from coordinator.ledger.event import Event, Fact, Recorded, Recording
-from coordinator.ledger.hearing import hear
+from coordinator.ledger.hearing import hear, tells_all
 from coordinator.ledger.models import Change, ChangeOutcome, Ledgered, Touch, model_of
 from coordinator.ledger.order import Ordering
 from coordinator.ledger.touching import Cause
 from coordinator.ledger.transactions import run_again
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What one transaction came to: what became of each event, and all changes, touches too."""
+    """What one transaction came to: what became of each event, and all changes, touches too.
+
+    `carried` are the entries that the newest events of things carry.
+    """
 
     recorded: list[Recorded]
     changes: list[Change]
+    carried: list[Carried]
 
     @property
     def ahead(self) -> list[Change]:
@@ -49,6 +57,7 @@ class _Written:
 
     rows: dict[pointer.Name, Ledgered] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
+    carried: dict[pointer.Name, Carried | None] = field(default_factory=dict)
     touches: int = 0
 
 
@@ -77,7 +86,11 @@ def _transact(facts: Sequence[Fact]) -> Committed:
         for touch, cause in touches.items():
             waiting[model_of(touch.resource)].causes[touch.number] = cause
     _suspend_and_log(written)
-    return Committed([recorded[position] for position in range(len(facts))], written.changes)
+    return Committed(
+        [recorded[position] for position in range(len(facts))],
+        written.changes,
+        [one for one in written.carried.values() if one is not None],
+    )
 
 
 def _write(
@@ -107,6 +120,10 @@ def _write(
             known[event.event_id] = row.number
             written.changes.append(one.change)
         if one.outcome is Recording.APPLIED and one.change is not None:
+            # A later event of this transaction makes a later revision. And what was touched shows
+            # something else now, which no event of its own tells.
+            carried = None if row.number in work.causes else one.carried
+            written.carried[model.resource_name, row.number] = carried
             rows[event.upstream_id] = changed[row.number] = row
             cause = Cause(event.event_id, one.change.correlation_id)
             causes.setdefault(row.number, cause)
@@ -169,7 +186,25 @@ def _apply(row: Ledgered, event: Event) -> Recorded:
     row.occurred_at = max(filter(None, (row.occurred_at, moment or now)))
     row.changed_at = now
     change.revision = row.revision
-    return Recorded(Recording.APPLIED, row.number, row.revision, change, ahead)
+    carried = _carried(row, event, change) if tells_all(row, event, found) else None
+    return Recorded(Recording.APPLIED, row.number, row.revision, change, ahead, carried)
+
+
+def _carried(row: Ledgered, event: Event, change: Change) -> Carried | None:
+    """Return the entry that `event` carries, None if it carries none."""
+    if event.carried is None:
+        return None
+    standing = row.standing()
+    try:
+        loaded = event.carried(row.number, standing)
+    except Exception:
+        # What can't be carried is loaded. Raising would lose the event.
+        logger.exception("entry.not_carried", extra={"entry": str(change)})
+        return None
+    if loaded is None:
+        return None
+    as_of = min(filter(None, (event.read_at or event.occurred_at, change.recorded_at)))
+    return Carried(row.resource_name, row.number, standing, loaded, as_of.timestamp())
 
 
 def _mark_late(change: Change, found: Ordering) -> None:

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from coordinator.payments import states
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 Moment = Annotated[datetime, Meta(tz=True)]
 PaymentState = Annotated[

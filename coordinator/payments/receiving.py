@@ -6,10 +6,12 @@ What an event doesn't tell is asked upstream first, never while a row is locked.
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from django.conf import settings
 
 from coordinator.core import clock
+from coordinator.core.resource import Loaded, Standing
 from coordinator.errors import CoordinatorError
 from coordinator.ledger.models import Change
 from coordinator.ledger.recording import (
@@ -22,6 +24,7 @@ from coordinator.ledger.recording import (
 from coordinator.payments import providers
 from coordinator.payments.models import Payment
 from coordinator.payments.providers import Found, Ignored, ProviderEvent
+from coordinator.payments.serving import loaded
 from coordinator.upstream.errors import UpstreamNotFound
 
 logger = logging.getLogger(__name__)
@@ -78,6 +81,7 @@ def _complete(event: ProviderEvent, correlation_id: str) -> Recorded | Ignored:
         correlation_id=correlation_id,
         read_at=datetime.fromtimestamp(began, UTC),
         subjects=found.observation.subjects,
+        carried=partial(_carried, found),
     )
     recorded = record_change(Payment, read)
     if recorded.outcome is Recording.OUT_OF_DATE:
@@ -106,6 +110,7 @@ def _known(event: ProviderEvent) -> Recorded | None:
 
 
 def _record(event: ProviderEvent, correlation_id: str) -> Recorded:
+    whole = event.whole
     return record_change(
         Payment,
         Event(
@@ -118,8 +123,14 @@ def _record(event: ProviderEvent, correlation_id: str) -> Recorded:
             correlation_id=correlation_id,
             subject=event.subject,
             place=event.place,
+            carried=None if whole is None else partial(_carried, whole),
         ),
     )
+
+
+def _carried(found: Found, number: str, standing: Standing) -> Loaded:
+    """Be the carrier of what was fetched, or told whole."""
+    return loaded(number, found, standing)
 
 
 def _fields(event: ProviderEvent) -> dict[str, object]:

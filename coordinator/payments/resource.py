@@ -8,8 +8,6 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-import msgspec
-
 from coordinator.core.resource import (
     ListedChange,
     Loaded,
@@ -24,6 +22,7 @@ from coordinator.payments import payload, providers, states
 from coordinator.payments.models import Payment
 from coordinator.payments.providers import ProviderEvent
 from coordinator.payments.receiving import receive
+from coordinator.payments.serving import loaded
 from coordinator.upstream.errors import UpstreamNotFound
 
 NAME: Final = Payment.resource_name
@@ -32,7 +31,7 @@ NAME: Final = Payment.resource_name
 def load(number: str, standing: Standing) -> Loaded:
     """Return the payment's details from the provider; raise CoordinatorError if it can't tell."""
     try:
-        return loaded(number, providers.current().fetch(standing.upstream_id))
+        return loaded(number, providers.current().fetch(standing.upstream_id), standing)
     except UpstreamNotFound as error:
         raise _not_found_yet(error) from error
 
@@ -45,7 +44,7 @@ def in_bulk(
     def load_many(wanted: Mapping[str, Standing]) -> Mapping[str, LoadResult]:
         found = fetch_many([standing.upstream_id for standing in wanted.values()])
         return {
-            number: _result(number, answer)
+            number: _result(number, answer, standing)
             for number, standing in wanted.items()
             if (answer := found.get(standing.upstream_id)) is not None
         }
@@ -53,10 +52,12 @@ def in_bulk(
     return load_many
 
 
-def _result(number: str, answer: providers.Found | CoordinatorError) -> LoadResult:
+def _result(
+    number: str, answer: providers.Found | CoordinatorError, standing: Standing
+) -> LoadResult:
     if isinstance(answer, UpstreamNotFound):
         return _not_found_yet(answer)
-    return answer if isinstance(answer, CoordinatorError) else loaded(number, answer)
+    return answer if isinstance(answer, CoordinatorError) else loaded(number, answer, standing)
 
 
 def _not_found_yet(error: UpstreamNotFound) -> UpstreamNotFound:
@@ -66,21 +67,6 @@ def _not_found_yet(error: UpstreamNotFound) -> UpstreamNotFound:
     after a payment was made they say that there is none.
     """
     return UpstreamNotFound(error.detail, permanent=False)
-
-
-def loaded(number: str, found: providers.Found) -> Loaded:
-    """Return what the core keeps of what the provider said.
-
-    The number is the ledger's: an edit of the provider's metadata does not change it.
-    """
-    details = msgspec.structs.replace(found.details, number=number)
-    return Loaded(
-        payload=payload.encode(details),
-        state=details.state,
-        owner=details.lms_user_id,
-        version=found.version,
-        observation=found.observation,
-    )
 
 
 def list_changed(since: datetime) -> Iterator[ListedChange]:

@@ -158,9 +158,8 @@ def test_nearly_all_reads_are_warm_and_none_is_stale_or_fails(seen: Seen) -> Non
     assert seen.summary["stale_reads"] == 0
     assert seen.summary["errors"] == 0, seen.lines
     assert seen.summary["reads"] > 100
-    # 0.94 on a quiet machine. How often a shopper comes before the worker depends on its load;
-    # what warming is worth is asserted below, against the same traffic without it.
-    assert seen.summary["hit_ratio"] > 0.8
+    # 0.99 on a quiet machine: what no event carries is loaded, and a shopper may come before that.
+    assert seen.summary["hit_ratio"] > 0.9
 
 
 def test_the_figures_fit_together(seen: Seen) -> None:
@@ -171,10 +170,12 @@ def test_the_figures_fit_together(seen: Seen) -> None:
     assert summary["abandoned"] == 0
     assert 0 < summary["warm_read_ms_p50"] < summary["cold_read_ms_p50"]
     assert 0 < summary["commit_to_warm_ms_p50"] <= summary["commit_to_warm_ms_p99"]
-    # Nothing is warm before upstream, which takes 80 ms here, has answered once for it.
-    assert summary["commit_to_warm_ms_p50"] >= 80
-    assert summary["upstream_loads"] >= summary["warmed"]
-    assert summary["upstream_loads_without_warming"] > 0
+    # Nearly every entry comes along with its event; the provider takes 80 ms for the others.
+    assert summary["carried"] > 0.8 * summary["changes"]
+    assert summary["commit_to_warm_ms_p50"] < 80
+    assert summary["upstream_loads"] <= 0.3 * summary["changes"]
+    assert summary["upstream_loads_without_warming"] > summary["upstream_loads"]
+    assert summary["read_wait_without_warming_s"] > summary["read_wait_s"] > 0
 
 
 def test_the_owner_gets_a_hit_with_the_printed_credential(seen: Seen) -> None:

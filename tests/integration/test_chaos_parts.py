@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pymemcache.client.base import Client
@@ -74,6 +75,36 @@ def test_what_the_ledger_does_not_know_as_the_provider_does_is_told() -> None:
     )
 
     assert [line.split()[0] for line in found] == ["EDX-2", "EDX-3"]
+
+
+def test_what_is_served_otherwise_than_the_books_have_it_is_told() -> None:
+    refund = {"id": "re_1", "status": "succeeded"}
+    dispute = {"id": "dp_1", "status": "won"}
+    amounts = {"amount_received_minor": 1000, "amount_refunded_minor": 400}
+    book = {
+        "status": "partially_refunded",
+        **amounts,
+        "refunds": [{**refund, "amount_minor": 400}],
+        "disputes": [{**dispute, "amount_minor": 1000}],
+    }
+    right: dict[str, Any] = {
+        "state": "partially_refunded",
+        "amount_received": 1000,
+        "amount_refunded": 400,
+        "refunds": [{**refund, "amount": 400}],
+        "disputes": [{**dispute, "amount": 1000}],
+    }
+    served = {
+        "EDX-1": right,
+        "EDX-2": {**right, "refunds": []},
+        "EDX-3": {**right, "disputes": [{**dispute, "amount": 1000, "status": "lost"}]},
+        "EDX-4": {**right, "amount_refunded": 0},
+    }
+    books = [{"number": f"EDX-{number}", **book} for number in range(1, 6)]
+
+    found = ending.misserved(books, lambda numbers: {n: served[n] for n in numbers if n in served})
+
+    assert [line.split()[0] for line in found] == ["EDX-2", "EDX-3", "EDX-4", "EDX-5"]
 
 
 def test_a_pointer_is_on_the_node_that_is_said_to_be_its_home(

@@ -5,9 +5,9 @@ Each breach replaces a real function by what somebody might have written instead
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from unittest.mock import patch
@@ -15,9 +15,9 @@ from unittest.mock import patch
 from edx_django_utils.cache import DEFAULT_REQUEST_CACHE
 
 from coordinator.celery import doorbell
-from coordinator.core import cache, conf, entry, fill, keys, pointer
+from coordinator.core import cache, carry, conf, entry, fill, keys, pointer
 from coordinator.core.pointer import Absent, Confirmation, Current, Gap, Suspended
-from coordinator.core.resource import Loaded, Resource, Standing
+from coordinator.core.resource import Loaded, Resource, Standing, get
 from coordinator.errors import CacheUnreachable
 from coordinator.ledger import (
     after_commit,
@@ -259,6 +259,24 @@ def _later_confirmations_lost(first: int, last: int) -> tuple[Plan, ...]:
     )
 
 
+def _carried_at_once(real: Callable[..., Any]) -> Callable[..., Any]:
+    def carried(*args: Any) -> Any:
+        made = real(*args)
+        if made is not None:
+            carry.carry([made])
+        return made
+
+    return carried
+
+
+def _carrying_at_the_revision_after(real: Callable[..., Any]) -> Callable[..., Any]:
+    def carry_late(entries: Iterable[carry.Carried]) -> Any:
+        now = [(one, get(one.resource).standing(one.identifier)) for one in entries]
+        return real([replace(one, standing=standing) for one, standing in now if standing])
+
+    return carry_late
+
+
 def _beside_whatever_spoke_last(subject: str, words: order.Words) -> order.Word | None:
     return max(words.values(), key=lambda word: word.since or 0, default=None)
 
@@ -342,6 +360,24 @@ BREACHES: tuple[Breach, ...] = (
         ("lagging-long",),
     ),
     Breach(
+        "carried stored before the commit",
+        lambda: _on(transacting, _carried=_carried_at_once(transacting._carried)),
+        ("carried-crash",),
+        tuple(Plan(crashes=(("writer", step),)) for step in range(4, 16)),
+    ),
+    Breach(
+        "carried with a claimed revision that another change has passed",
+        lambda: _on(after_commit, carry=_carrying_at_the_revision_after(carry.carry)),
+        ("carried-crash",),
+        # The other change is committed, and its writer does not live to carry its own.
+        (Plan(crashes=(("other writer", 8),)),),
+    ),
+    Breach(
+        "carried though another object has spoken",
+        lambda: _on(transacting, tells_all=lambda row, event, found: not found.late),
+        ("carried-objects",),
+    ),
+    Breach(
         "one clock for all objects of a payment",
         lambda: _on(order, _beside=_beside_whatever_spoke_last),
         ("objects",),
@@ -422,6 +458,8 @@ QUICK = (
     "seed over suspended",
     "pointer remembered in the request tier",
     "lagging payload stored by a reader",
+    "carried stored before the commit",
+    "carried though another object has spoken",
     "one clock for all objects of a payment",
     "a time ahead of ours is believed",
     "container not touched",

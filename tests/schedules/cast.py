@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from django.db import transaction
 
@@ -101,7 +102,10 @@ def record(world: World, *versions: tuple[str, int]) -> None:
 def _fact(world: World, number: str, version: int) -> Fact:
     if number in world.scenario.orders:
         return Order, world.upstream.order_event(number, version)
-    return Payment, world.upstream.event(number, version)
+    event = world.upstream.event(number, version)
+    if world.scenario.carries:
+        event = replace(event, carried=world.upstream.carrier(number, version))
+    return Payment, event
 
 
 def reader(

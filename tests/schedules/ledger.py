@@ -41,6 +41,11 @@ _WORD = re.compile(r"\w+")
 _WRITING = ("INSERT", "UPDATE", "DELETE")
 
 
+def told_version(event_id: str) -> int | None:
+    """Return which version the event of this id tells, None for what was observed."""
+    return int(event_id.rsplit("-", 1)[1]) if event_id.startswith("evt-") else None
+
+
 class LedgerConnection(DatabaseWrapper):
     """A connection that stops before each statement, and before each commit."""
 
@@ -233,6 +238,15 @@ class Ledger:
         return [
             Logged(name, event, bool(applied), bool(asks)) for name, event, applied, asks in rows
         ]
+
+    def told(self, number: str, revision: int) -> int | None:
+        """Return the version whose event made this revision, None if a load observed it."""
+        found = self.raw.execute(
+            f'SELECT event_id FROM "{Change._meta.db_table}" '
+            f"WHERE identifier = ? AND revision = ? AND applied",
+            (number, revision),
+        ).fetchone()
+        return None if found is None else told_version(found[0])
 
     def columns(self, number: str) -> tuple[str, int, int, str]:
         """Return (state, received, refunded, dispute) of a payment."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from coordinator.core.read import Lookup, Outcome
 from coordinator.errors import CacheUnreachable, CoordinatorError
-from tests.schedules.ledger import Logged
-from tests.schedules.upstream import Load, Upstream, told_version
+from tests.schedules.ledger import Logged, told_version
+from tests.schedules.upstream import Load, Upstream
 
 #: The ledger's revision of a payment that it does not know.
 UNKNOWN = 0
@@ -18,11 +18,12 @@ UNKNOWN = 0
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What one commit made of a payment."""
+    """What one commit made of a payment; `told` is the version whose event it took in."""
 
     revision: int
     state: str
     version: int | None
+    told: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,15 @@ class Judge:
 
     # -- what happened -----------------------------------------------------------------------------
 
-    def committed(self, number: str, revision: int, state: str, version: int | None) -> None:
+    def committed(
+        self, number: str, revision: int, state: str, version: int | None, told: int | None = None
+    ) -> None:
         """Take note of a payment's row as it is committed now."""
         known = self.commits.setdefault(number, [])
         if known and revision < known[-1].revision:
             self.violations.append(Violation("ledger", f"{number} went back to {revision}"))
         if not known or revision > known[-1].revision:
-            known.append(Committed(revision, state, version))
+            known.append(Committed(revision, state, version, told))
 
     def shows(self, number: str, inside: Iterable[str]) -> None:
         """Take note of what a container shows, as it is committed now."""
@@ -162,6 +165,15 @@ class Judge:
         guarantee = "G1" if self.strict else "G2"
         if load.number != expected.number:
             self._violated("G6", expected, f"got the payload of {load.number}")
+        elif load.tells is not None:
+            missing = self._untold(expected, load.tells)
+            if missing is not None:
+                self._violated(
+                    guarantee,
+                    expected,
+                    f"got what the event of version {load.version} carried, which tells nothing of "
+                    f"revision {missing}",
+                )
         elif load.ledger_revision < expected.revision:
             self._violated(
                 guarantee,
@@ -185,6 +197,26 @@ class Judge:
                     f"got {inside} inside as it was at revision {load.inside.get(inside)}, though "
                     f"revision {revision} had been committed before it began",
                 )
+
+    def _untold(self, expected: Expectation, tells: frozenset[int]) -> int | None:
+        """Return a revision that a carried entry says nothing of, though it had been committed.
+
+        An entry tells a revision if it tells the event that made it, or a later word of the same
+        object; and it is only of use if its own event was committed at all.
+        """
+        history = self.upstream.histories[expected.number]
+        speaks = {history[one - 1].speaks: one for one in sorted(tells)}
+        known = self.commits.get(expected.number, [])
+        if max(tells) not in {one.told for one in known}:
+            return max(expected.revision, 1)
+        for one in known:
+            if one.revision <= expected.revision:
+                if one.told is None:
+                    # What a load observed is no event's to tell.
+                    return one.revision
+                if one.told > speaks.get(history[one.told - 1].speaks, 0):
+                    return one.revision
+        return None
 
     def _from_the_cache(self, expected: Expectation, answer: Lookup, load: Load) -> bool:
         """Return True if this was stored: a cold read may answer with a payload that lags."""
@@ -213,6 +245,8 @@ class Judge:
             return
         counts: dict[tuple[str, int, int], int] = {}
         for load in self.upstream.loads[self.loads_before :]:
+            if load.tells is not None:
+                continue
             if not self._keeps(load):
                 # It contradicted the ledger: nobody may keep it, and whoever asks next loads again.
                 continue

@@ -24,7 +24,7 @@ class Scenario:
     `strict`: the cache keeps what it is given, so G1 is promised. `loads_per_revision` is what G4
     allows, None where that can't be told. `timed`: time passes as an actor. `rings`: no message is
     lost, so nothing may wait for the beat. `redelivers`: every event comes once more at last, and
-    the ledger must agree with upstream then.
+    the ledger must agree with upstream then. `carries`: events carry the entries that they tell.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Scenario:
     rings: bool = False
     redelivers: bool = False
     tells_versions: bool = True
+    carries: bool = False
     settings: Mapping[str, object] = field(default_factory=dict)
     #: The containers, and which of them shows a payment.
     orders: Mapping[str, OrderHistory] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class Scenario:
             self.before,
             tuple(self.histories.items()),
             self.tells_versions,
+            self.carries,
             tuple(self.orders.items()),
             tuple(self.shown_in.items()),
         )

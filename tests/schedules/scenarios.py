@@ -242,6 +242,18 @@ def objects(world: World) -> None:
     cast.reader(world, N)
 
 
+def carried(world: World) -> None:
+    cast.writer(world, N, 2)
+    cast.reader(world, N)
+    cast.worker(world)
+
+
+def carried_writers(world: World) -> None:
+    cast.writer(world, N, 2)
+    cast.writer(world, N, 3, name="other writer")
+    cast.reader(world, N)
+
+
 def ahead(world: World) -> None:
     cast.writer(world, N, 2)
     cast.writer(world, N, 3, name="other writer")
@@ -321,6 +333,12 @@ SEVERAL_OBJECTS = (
     Version("succeeded", 40, 1000, 400, dispute="open", speaks="dispute:b", own="open"),
     Version("succeeded", 50, 1000, 400, dispute="open", speaks="dispute:a", own="won"),
 )
+#: An intent's snapshot comes after its charge was refunded, and shows nothing of that.
+INTENT_LAST = (
+    Version("succeeded", 10, received=1000, speaks="intent:1"),
+    Version("succeeded", 20, received=1000, refunded=400, speaks="charge:1"),
+    Version("succeeded", 30, received=1000, refunded=400, speaks="intent:1"),
+)
 #: The second one is dated hours ahead of our clock.
 AHEAD = (
     Version("processing", 10),
@@ -345,6 +363,20 @@ SMALL = (
     Scenario("writer-reader", cast=writer_and_reader, before=warm, **_CALM),
     Scenario("objects", {N: SEVERAL_OBJECTS}, objects, warm, redelivers=True),
     Scenario("ahead", {N: AHEAD}, ahead, warm, redelivers=True, loads_per_revision=None),
+    Scenario("carried", cast=carried, before=warm, carries=True, **_CALM),
+    Scenario(
+        "carried-content", {N: REFUNDS}, carried_writers, warm, carries=True, tells_versions=False
+    ),
+    Scenario("carried-objects", {N: INTENT_LAST}, carried_writers, warm, carries=True),
+    Scenario(
+        "carried-crash",
+        {N: REFUNDS},
+        carried_writers,
+        warm,
+        carries=True,
+        may_fail=True,
+        tells_versions=False,
+    ),
     Scenario("two-workers", cast=two_workers, before=warm, **_CALM),
     Scenario("lagging", cast=lagging, before=warm, **{**_CALM, "loads_per_revision": None}),
     Scenario("writer-reader-cold", cast=writer_and_reader, before=no_pointer, **_CALM),

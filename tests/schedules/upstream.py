@@ -12,9 +12,8 @@ import msgspec
 
 from coordinator.core.resource import Loaded, Standing
 from coordinator.errors import CoordinatorError
-from coordinator.ledger.recording import Event, Observation
-from coordinator.payments import resource as payment_resource
-from coordinator.payments import states
+from coordinator.ledger.event import Carrier, Event, Observation
+from coordinator.payments import serving, states
 from coordinator.payments.payload import PaymentDetails
 from coordinator.payments.providers.base import Found
 from coordinator.upstream.errors import UpstreamNotFound
@@ -61,7 +60,11 @@ OrderHistory = tuple[OrderVersion, ...]
 
 @dataclass(slots=True)
 class Load:
-    """One load: for which revision it was made, which one stood when it began, what it brought."""
+    """One load: for which revision it was made, which one stood when it began, what it brought.
+
+    Of an entry that an event carried, `tells` are the versions that the event tells: nothing was
+    loaded.
+    """
 
     number: str
     schema: int
@@ -71,6 +74,7 @@ class Load:
     state: str = ""
     #: Of a container: which revision of each thing inside stood when it began.
     inside: Mapping[str, int] = field(default_factory=dict)
+    tells: frozenset[int] | None = None
 
 
 @dataclass
@@ -172,7 +176,27 @@ class Upstream:
         found = self.found(number, mark)
         begun.version, begun.state = self.shown.get(number, 0), found.details.state
         self.scheduler.note(f"version {begun.version}, {begun.state}")
-        return payment_resource.loaded(number, found)
+        return serving.loaded(number, found, standing)
+
+    def carrier(self, number: str, version: int) -> Carrier:
+        """Return what makes the entry that the event of this version carries.
+
+        Its payload is a mark of its own: it holds what the event tells, and nothing else.
+        """
+
+        def carried(name: str, standing: Standing) -> Loaded:
+            there = self.histories[number][version - 1]
+            told = Load(name, 1, standing.revision, standing.revision, version, there.state)
+            spoken = (one for one in range(1, version + 1) if self._speaks(number, one, version))
+            told.tells = frozenset(spoken)
+            self.loads.append(told)
+            return serving.loaded(name, self._found(number, version, len(self.loads)), standing)
+
+        return carried
+
+    def _speaks(self, number: str, one: int, version: int) -> bool:
+        history = self.histories[number]
+        return history[one - 1].speaks == history[version - 1].speaks
 
     def _begin(self, number: str, schema: int, standing: Standing) -> Load:
         self.scheduler.step(self._step("load.begins", number))
@@ -236,6 +260,9 @@ class Upstream:
         version = self.shown.get(number, 0)
         if not version:
             raise UpstreamNotFound(number)
+        return self._found(number, version, mark)
+
+    def _found(self, number: str, version: int, mark: int) -> Found:
         there = self.histories[number][version - 1]
         details = PaymentDetails(
             number=number,
@@ -299,11 +326,6 @@ class _Marked(msgspec.Struct):
 _mark = msgspec.json.Decoder(_Marked)
 
 
-def told_version(event_id: str) -> int | None:
-    """Return which version the event of this id tells, None for what was observed."""
-    return int(event_id.rsplit("-", 1)[1]) if event_id.startswith("evt-") else None
-
-
 def upstream_id(number: str) -> str:
     """Return the provider's name of this payment."""
     return f"pi_{number.replace('-', '_')}"
@@ -313,6 +335,6 @@ def moment(version: Version | OrderVersion) -> datetime:
     """Return upstream's time of this version: well before the schedule begins."""
     return (
         datetime.fromtimestamp(BEGINNING, UTC)
-        - timedelta(hours=1)
+        - timedelta(minutes=10)
         + timedelta(seconds=version.second)
     )

@@ -138,6 +138,7 @@ def situation(rng: random.Random, *, contained: bool = False) -> tuple[Scenario,
         may_fail=may_fail or bool(plan.faults) or timed or (lagging and before is None),
         timed=timed,
         tells_versions=rng.random() < 0.7,
+        carries=rng.random() < 0.5,
         # A lag that outlasts its time is recorded as the truth, and only verifying ends that.
         redelivers=(crashing or rng.random() < 0.2) and not lagging,
         orders=dict.fromkeys(orders, scenarios.ORDERED),

@@ -339,7 +339,8 @@ class World:
         for number, revision, state, version in self.ledger.raw.execute(_PAYMENT_ROWS).fetchall():
             # Of several objects the column says how much went back, which counts no versions.
             counts = not self.upstream.histories[number][0].speaks
-            self.judge.committed(number, revision, state, version if counts else None)
+            told = self.ledger.told(number, revision)
+            self.judge.committed(number, revision, state, version if counts else None, told)
         for row in self.ledger.raw.execute(_ORDER_ROWS).fetchall():
             self.judge.committed(*row)
         for number in self.scenario.orders:

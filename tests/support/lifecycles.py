@@ -137,16 +137,12 @@ class Books:
         return loaded(self.lives[upstream_id].now)
 
 
-def courses() -> Iterator[tuple[str, Life]]:
-    """Yield a life for each card and each way on from there, named by what happened."""
-    for capture, card in itertools.product(("automatic", "manual"), CARDS):
-        paid = (f"pay with {card}", 60.0)
-        for aftermath_of in _AFTERMATHS:
-            steps = [paid, *((name, 60.0) for name in aftermath_of)]
-            yield (
-                f"{capture}, {card}, {', '.join(aftermath_of)}",
-                live(steps, capture_method=capture),
-            )
+@dataclass(frozen=True)
+class Course:
+    """The steps of a life, and how its payment is made."""
+
+    steps: list[tuple[str, float]]
+    how: dict[str, Any]
 
 
 _AFTERMATHS: tuple[tuple[str, ...], ...] = (
@@ -161,3 +157,13 @@ _AFTERMATHS: tuple[tuple[str, ...], ...] = (
     ("pay with pm_card_visa_chargeDeclined", "pay with pm_card_visa", "capture", "refund"),
     ("refund", "fail_refund", "refund a part"),
 )
+
+
+def courses() -> Iterator[tuple[str, Course]]:
+    """Yield a course for each card and each way on from there, named by what happens."""
+    for capture, card in itertools.product(("automatic", "manual"), CARDS):
+        paid = (f"pay with {card}", 20.0)
+        for aftermath_of in _AFTERMATHS:
+            steps = [paid, *((name, 20.0) for name in aftermath_of)]
+            name = f"{capture}, {card}, {', '.join(aftermath_of)}"
+            yield name, Course(steps, {"capture_method": capture})

@@ -4,6 +4,7 @@
 KEYS = [
     "changes",
     "warmed",
+    "carried",
     "superseded",
     "abandoned",
     "reads",
@@ -13,6 +14,8 @@ KEYS = [
     "stale_reads",
     "upstream_loads",
     "upstream_loads_without_warming",
+    "read_wait_s",
+    "read_wait_without_warming_s",
     "warm_read_ms_p50",
     "cold_read_ms_p50",
     "commit_to_warm_ms_p50",

@@ -29,7 +29,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one run, under the names and in the order of its JSON.
 
     `lost` counts changes that are neither settled nor abandoned at the end, and payments of which
-    the ledger does not know what the provider does. `stale_reads` are those that no fault of the
+    which the ledger does not know, or the service does not serve, what the provider's books say:
+    state, amounts, each refund and each dispute. `stale_reads` are those that no fault of the
     cache can explain.
     """
 

@@ -62,7 +62,8 @@ def run(
     judge.errors += troubles.notes()
     ending.drain(site, say)
     rounds.note()
-    untold = ending.untold(system.control.payments(system.keys.shopper))
+    books = list(system.control.payments(system.keys.shopper))
+    untold = [*ending.untold(books), *ending.misserved(books, ending.asking(system.url))]
     seen = system.control.seen()
     tallies = [tally for tally in rounds.tallies.values() if tally.injected]
     found = report.draw_up(tallies, judge, untold, seen.peak_rps)

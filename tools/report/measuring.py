@@ -9,6 +9,7 @@ from coordinator.core import conf, events
 from tools.report.changelog import ChangeLog, Counts
 from tools.report.reads import Reads
 from tools.report.readthrough import ReadThrough
+from tools.report.samples import Samples
 from tools.report.summary import Summary, rounded
 from tools.report.troubles import Troubles
 from tools.report.warmth import Commit, Stored, Warmth
@@ -53,6 +54,7 @@ class Measurements:
         self._upstream_loads = upstream_loads
         self._warming = warming
         self._entry_loads = 0
+        self._loads_ms = Samples()
         self._entry_loads_elsewhere = entry_loads
         self._lock = threading.Lock()
 
@@ -90,6 +92,7 @@ class Measurements:
         return Summary(
             changes=counts.changes,
             warmed=counts.warmed,
+            carried=self.warmth.carried,
             superseded=counts.superseded,
             abandoned=counts.abandoned,
             reads=reads.total,
@@ -99,12 +102,23 @@ class Measurements:
             stale_reads=reads.stale,
             upstream_loads=upstream_loads,
             upstream_loads_without_warming=self.model.loads + besides,
+            read_wait_s=round(reads.waited_ms / 1000, 2),
+            read_wait_without_warming_s=self._wait_without_warming(),
             warm_read_ms_p50=rounded(reads.warm_ms.percentile(50)),
             cold_read_ms_p50=rounded(reads.cold_ms.percentile(50)),
             commit_to_warm_ms_p50=rounded(waited.percentile(50)) if self._warming else None,
             commit_to_warm_ms_p99=rounded(waited.percentile(99)) if self._warming else None,
             errors=self.troubles.total,
         )
+
+    def _wait_without_warming(self) -> float | None:
+        """Return what readers would have waited for a cache that loads on demand, in seconds."""
+        load_ms = self._loads_ms.percentile(50) or self.reads.cold_ms.percentile(50)
+        if load_ms is None:
+            return None
+        reads = self.reads
+        others_ms = reads.waited_ms - reads.would_load_ms
+        return round((others_ms + reads.would_load * load_ms) / 1000, 2)
 
     def _count_entry_loads(self) -> int:
         if self._entry_loads_elsewhere is not None:
@@ -117,5 +131,6 @@ class Measurements:
             return
         with self._lock:
             self._entry_loads += event.count
+        self._loads_ms.add(event.seconds * 1000)
         if event.error:
             self.troubles.add("loads", f"a load for {event.cause} failed: {event.error}")

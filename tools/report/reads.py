@@ -28,6 +28,12 @@ class Reads:
         self.misses = 0
         self.stale = 0
         self.too_early = 0
+        self.waited_ms = 0.0
+        """What all readers together waited for their answers."""
+        self.would_load = 0
+        """How many of them would have loaded without warming, by the model."""
+        self.would_load_ms = 0.0
+        """What those waited."""
         self.warm_ms = Samples()
         self.cold_ms = Samples()
         self._model = model
@@ -57,8 +63,16 @@ class Reads:
         if answer.how is How.FAILED:
             what = f"status {answer.status}" if answer.status else "no answer"
             self._troubles.add("reads", f"read of {number}: {what}")
-        if answer.how.is_read and answer.revision is not None:
-            self._model.read(number, answer.revision, self._clock())
+        if not answer.how.is_read:
+            return
+        would = answer.revision is not None and self._model.read(
+            number, answer.revision, self._clock()
+        )
+        with self._lock:
+            self.waited_ms += milliseconds
+            if would:
+                self.would_load += 1
+                self.would_load_ms += milliseconds
 
     @property
     def total(self) -> int:

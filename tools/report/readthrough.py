@@ -23,14 +23,18 @@ class ReadThrough:
         self._lock = threading.Lock()
         self.loads = 0
 
-    def read(self, number: str, revision: int, at: float) -> None:
-        """Replay a read that was answered with `revision`, `at` seconds of any steady clock."""
+    def read(self, number: str, revision: int, at: float) -> bool:
+        """Replay a read that was answered with `revision`, `at` seconds of any steady clock.
+
+        Return True if it would have loaded.
+        """
         with self._lock:
             held = self._held.get(number)
             if held is not None and held[0] >= revision and at - held[1] < self._timeout:
-                return
+                return False
             self.loads += 1
             self._held[number] = (revision, at)
             self._held.move_to_end(number)
             if len(self._held) > _PAYMENTS_KEPT:
                 self._held.popitem(last=False)
+            return True

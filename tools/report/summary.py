@@ -8,11 +8,16 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     `changes` is what the log recorded; those that are neither warmed, superseded nor abandoned came
     out of date, or are not settled yet. `reads` are requests that got a payment, and `hits` those
-    of them that loaded nothing from upstream. Durations are None where nothing was measured.
+    of them that loaded nothing from upstream. `carried` counts the entries that their event brought
+    along, `upstream_loads` what the provider was asked for. `read_wait_s` is what all readers
+    together waited for their answers, and `..._without_warming` what it would have been: the same
+    reads by a model of a cache on demand, with each load taking what loads took here. Durations are
+    None where nothing was measured.
     """
 
     changes: int
     warmed: int
+    carried: int
     superseded: int
     abandoned: int
     reads: int
@@ -22,6 +27,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     stale_reads: int
     upstream_loads: int
     upstream_loads_without_warming: int
+    read_wait_s: float
+    read_wait_without_warming_s: float | None
     warm_read_ms_p50: float | None
     cold_read_ms_p50: float | None
     commit_to_warm_ms_p50: float | None

@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from coordinator.core.carry import CAUSE
 from tools.report.measuring import Figures
 from tools.report.summary import Summary
 from tools.report.warmth import Commit, Stored
@@ -22,7 +23,10 @@ Row = tuple[str, str | Text, str]
 
 def live(figures: Figures, title: str, *, warming: bool) -> RenderableType:
     """Return what the terminal shows while the run goes on."""
-    parts = [Text(title, style="bold"), _panels(figures, warming=warming)]
+    parts: list[RenderableType] = [Text(title, style="bold")]
+    if warming:
+        parts.append(_headline(figures.summary))
+    parts.append(_panels(figures, warming=warming))
     if figures.last and warming:
         parts.append(_last(figures.last))
     if figures.notes:
@@ -33,7 +37,10 @@ def live(figures: Figures, title: str, *, warming: bool) -> RenderableType:
 def final(figures: Figures, *, warming: bool) -> RenderableType:
     """Return the summary that stays on the terminal after the run."""
     title = "Summary" if warming else "Summary, without warming"
-    parts = [Text(title, style="bold"), _panels(figures, warming=warming)]
+    parts: list[RenderableType] = [Text(title, style="bold")]
+    if warming:
+        parts.append(_headline(figures.summary))
+    parts.append(_panels(figures, warming=warming))
     if figures.errors_by_kind or figures.summary.stale_reads:
         parts.append(_trouble(figures))
     else:
@@ -67,7 +74,8 @@ def _changes(figures: Figures, *, warming: bool) -> list[Row]:
     oldest = f"oldest {backlog.oldest_seconds:.1f} s" if backlog.unsettled else "all settled"
     return [
         ("recorded", f"{counts.changes:,}", "in the ledger's change log"),
-        ("warmed", f"{counts.warmed:,}", "entry loaded and stored"),
+        ("warmed", f"{counts.warmed:,}", "their entry is in the cache"),
+        ("carried", f"{figures.summary.carried:,}", "their event brought it: not loaded"),
         ("superseded", f"{counts.superseded:,}", "a newer change did the work"),
         ("out of date", f"{counts.out_of_date:,}", "came late, changed nothing"),
         ("abandoned", _alarm(counts.abandoned), "could not be warmed"),
@@ -106,19 +114,24 @@ def _upstream(now: Summary, *, warming: bool) -> list[Row]:
     estimate = f"{now.upstream_loads_without_warming:,}"
     if not warming:
         return [loads, ("estimated", estimate, "by a model of these reads")]
-    # Warming is not there to save loads, and the comparison must not suggest it.
-    return [
-        loads,
-        ("without warming", estimate, "estimated from these reads,"),
-        ("", "", "while shoppers wait for them"),
-    ]
+    return [loads, ("without warming", estimate, "by a model of these reads")]
+
+
+def _headline(now: Summary) -> Text:
+    """Return what warming buys: time that readers did not wait, calls that upstream did not get."""
+    calls = now.upstream_loads_without_warming - now.upstream_loads
+    parts = [f"{max(0, calls):,} calls that upstream did not get"]
+    if now.read_wait_without_warming_s is not None:
+        spared = max(0.0, now.read_wait_without_warming_s - now.read_wait_s)
+        parts.insert(0, f"{spared:,.1f} s that readers did not wait")
+    return Text(" and ".join(parts), style="bold green")
 
 
 def _last(last: Sequence[tuple[Commit, Stored]]) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     for commit, stored in last:
         waited = max(0.0, stored.at - commit.recorded_at) * 1000
-        by = "" if stored.cause == "event" else f"by a {stored.cause}"
+        by = {"event": "", CAUSE: "carried"}.get(stored.cause, f"by a {stored.cause}")
         grid.add_row(
             Text(f"{datetime.fromtimestamp(stored.at).astimezone():%H:%M:%S}", style="dim"),
             Text(stored.entry_name, style="cyan"),

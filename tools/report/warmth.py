@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from coordinator.core import events
+from coordinator.core.carry import CAUSE
 from tools.report.samples import Samples
 
 # Past this a change counts as never warmed: abandoned, or not loaded at all.
@@ -42,6 +43,8 @@ class Warmth:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.commit_to_warm_ms = Samples()
+        self.carried = 0
+        """How many of the entries their event brought along."""
         self._clock = clock
         self._stored: dict[str, list[Stored]] = {}
         self._waiting: deque[Commit] = deque()
@@ -57,6 +60,7 @@ class Warmth:
         """Take notice of an entry that was stored, perhaps by another process."""
         identifier = stored.entry_name.split(".")[1]
         with self._lock:
+            self.carried += stored.cause == CAUSE
             self._stored.setdefault(identifier, []).append(stored)
 
     def match(self, commits: Iterable[Commit]) -> None:

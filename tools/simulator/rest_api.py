@@ -15,7 +15,7 @@ from aiohttp import web
 
 from tools.simulator.calls import ABOUT, PROVIDER
 from tools.simulator.index import Key
-from tools.simulator.payment import Payment, Status
+from tools.simulator.payment import Dispute, Payment, Refund, Status
 from tools.simulator.provider import Provider
 from tools.simulator.store import update_key
 
@@ -82,10 +82,17 @@ def show_flat(payment: Payment) -> dict[str, Any]:
         "owner_id": payment.metadata.get("lms_user_id", ""),
         "order_reference": payment.metadata.get("order_reference", ""),
         "dispute": dispute.status if dispute else None,
+        "refunds": [_part(refund) for refund in charge.refunds] if charge else [],
+        "disputes": [_part(dispute)] if dispute else [],
         "version": payment.version,
         "created_at": _iso(payment.created_at),
         "updated_at": _iso(payment.updated_at),
     }
+
+
+def _part(part: Refund | Dispute) -> dict[str, Any]:
+    """Return a refund or dispute as far as a merchant's own books have it."""
+    return {"id": part.id, "amount_minor": part.amount, "status": part.status}
 
 
 def flat_status(payment: Payment) -> str:

@@ -88,7 +88,7 @@ LOAD_SECONDS = _histogram(
 )
 ENTRIES_STORED = _counter(
     "coordinator_entries_stored_total",
-    "Loaded entries by what the cache made of them: stored, or refused (a newer one may be there).",
+    "Entries, loaded or carried by their event (cause): stored, or refused (a newer one is there).",
     "resource",
     "cause",
     "result",

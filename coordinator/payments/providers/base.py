@@ -65,6 +65,9 @@ class ProviderEvent:
     ``place`` says if this is its first or its last word (see ``coordinator.ledger.order``). An
     event that tells the whole payment has none.
 
+    ``whole`` is what a read of the payment would return at the time of the event, if the event
+    tells all of it (nothing else having spoken): then nothing needs to be loaded.
+
     ``shown_in`` says whether what was fetched to complete the event shows it: reads can lag behind
     events, and one from before the event would be recorded as what the event said.
     """
@@ -78,6 +81,7 @@ class ProviderEvent:
     needs_fetch: bool = False
     subject: str = WHOLE
     place: Place = Place.BETWEEN
+    whole: "Found | None" = field(default=None, repr=False, compare=False)
     shown_in: "Callable[[Found], bool] | None" = field(default=None, compare=False)
 
 

@@ -102,7 +102,7 @@ class RestProvider:
             raise MalformedEvent from None
         if not payment.number:
             return Ignored("not_ours", event.type, event_id)
-        return event_of(payment, event.type)
+        return event_of(payment, event.type, whole=settings.COORDINATOR_REST_WEBHOOK_IS_WHOLE)
 
     @property
     def _client(self) -> UpstreamClient:

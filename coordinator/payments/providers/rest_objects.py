@@ -84,7 +84,6 @@ def describe(payment: RestPayment) -> Found:
         provider_id=payment.id,
         provider_status=payment.status,
         created_at=payment.created_at,
-        updated_at=payment.updated_at,
     )
     return Found(
         upstream_id=payment.id,
@@ -95,8 +94,8 @@ def describe(payment: RestPayment) -> Found:
     )
 
 
-def event_of(payment: RestPayment, event_type: str) -> ProviderEvent:
-    """Return the event that this version of the payment is.
+def event_of(payment: RestPayment, event_type: str, *, whole: bool = False) -> ProviderEvent:
+    """Return the event that this version of the payment is; `whole` says that it tells all of it.
 
     Its id is made of payment and version: a webhook and a later listing tell of the same change
     under the same id, and the second of them is a duplicate.
@@ -112,6 +111,7 @@ def event_of(payment: RestPayment, event_type: str) -> ProviderEvent:
         number=number,
         occurred_at=payment.updated_at,
         content=_content(payment),
+        whole=describe(payment) if whole else None,
     )
 
 

@@ -57,7 +57,6 @@ def describe(
         provider_id=intent.id,
         provider_status=intent.status,
         created_at=moment(intent.created),
-        updated_at=updated_at,
         canceled_at=_moment_or_none(intent.canceled_at),
         cancellation_reason=intent.cancellation_reason,
         failure=_failure(intent),

@@ -22,6 +22,7 @@ from coordinator.payments.providers.base import (
     ThinEvent,
     WrongMode,
 )
+from coordinator.payments.providers.stripe_description import describe
 from coordinator.payments.providers.stripe_events import (
     AnyHandled,
     Skipped,
@@ -163,8 +164,24 @@ def _of_this_version(event: EventObject, rule: AnyHandled) -> ProviderEvent | Ig
         needs_fetch=rule.needs_fetch,
         subject=subject_of(item),
         place=place_of(item, event.type),
+        whole=_whole(item),
         shown_in=partial(_shows, item),
     )
+
+
+def _whole(item: IntentObject | ChargeObject | RefundObject | DisputeObject) -> Found | None:
+    """Return what a read of the payment would say, if the event tells all of it.
+
+    An intent's does, unless money was released: Stripe lists that among the charge's refunds, which
+    the intent does not show. Part of an authorisation is released when less is captured, all of it
+    when the intent is canceled after an attempt.
+    """
+    if not isinstance(item, IntentObject):
+        return None
+    released = item.amount_received != item.amount if item.status == "succeeded" else False
+    if released or (item.status == "canceled" and item.latest_charge is not None):
+        return None
+    return describe(item, (), ())
 
 
 def _shows(item: IntentObject | ChargeObject | RefundObject | DisputeObject, found: Found) -> bool:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.db import connections
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, override_settings
 from django.test.testcases import LiveServerThread
 from pytest_django import Settings
 
+from coordinator.core import switches
 from tests.integration.payments.simulated import SimulatorServer
 from tests.unit.payments import stripe_samples as samples
 from tools.simulator.clients import DEFAULT_SERVICE_KEY
@@ -34,6 +36,15 @@ def simulator(simulator_server: SimulatorServer, settings: Settings) -> Simulato
     return simulator_server
 
 
+@contextmanager
+def cold() -> Iterator[None]:
+    """Let no event within the block carry its entry: warming is paused."""
+    with override_settings(COORDINATOR_WARMING="paused"):
+        switches.forget()
+        yield
+    switches.forget()
+
+
 class Site:
     """The site as the provider and its readers meet it."""
 
@@ -53,9 +64,10 @@ class Site:
         return self.send(samples.encoded(event))
 
     def told(self, simulator: SimulatorServer, intent_id: str) -> None:
-        """Deliver everything that happened to a payment until now."""
-        for event in simulator.events_of(intent_id):
-            assert self.deliver(event).status_code == 200
+        """Deliver everything that happened to a payment until now, and leave it cold."""
+        with cold():
+            for event in simulator.events_of(intent_id):
+                assert self.deliver(event).status_code == 200
 
     def read(self, path: str, headers: Mapping[str, str], **query: Any) -> HttpResponse:
         """Get an address below ``/api/v1/payments/``."""

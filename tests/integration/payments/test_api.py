@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from coordinator.core import cache, keys
 from coordinator.payments.models import Payment
-from coordinator.payments.payload import decode
+from coordinator.payments.payload import SCHEMA, decode
 from coordinator.web import token_memory
 from tests.integration.payments.conftest import Site
 from tests.integration.payments.simulated import SimulatorServer, nowhere
@@ -493,7 +493,7 @@ def test_damaged_bytes_are_a_miss_and_nothing_of_them_is_served(
     site: Site, simulator: SimulatorServer, paid: str
 ) -> None:
     good = site.read(f"{paid}/", bearer()).content
-    key = keys.EntryKey("payment", paid, "succeeded").cache_key
+    key = keys.EntryKey("payment", paid, "succeeded", SCHEMA).cache_key
     cache.put(key, b"cos\nsystem\n(S'true'\ntR.", 60)
     again = site.read(f"{paid}/", bearer())
     assert (again.status_code, again.content) == (200, good)

@@ -15,7 +15,7 @@ from coordinator.ledger.models import UNSETTLED, Change
 from coordinator.payments.models import Payment
 from coordinator.warmer.settle import settle_page
 from tests.integration.cache_servers import becomes_true
-from tests.integration.payments.conftest import Site
+from tests.integration.payments.conftest import Site, cold
 from tests.integration.payments.simulated import SimulatorServer
 from tests.integration.payments.tokens import bearer
 from tests.support.settling import settle_again
@@ -135,8 +135,9 @@ def test_a_payment_that_upstream_changed_without_a_word_is_found_by_the_next_loa
     intent_id = simulator.pay("EDX-E004")
     told = simulator.events_of(intent_id)
     simulator.shopper.v1.refunds.create({"payment_intent": intent_id})
-    for event in told:
-        site.deliver(event)
+    with cold():
+        for event in told:
+            site.deliver(event)
     # The ledger says succeeded, upstream refunded: it may be lag, so it is served and not kept.
     answer = site.read("EDX-E004/", bearer())
     assert json.loads(answer.content)["state"] == "refunded"
@@ -163,9 +164,10 @@ def test_a_lagging_upstream_does_not_turn_the_ledger_back(
     settle()
     before = Payment.objects.get().state
     simulator.control("POST", "advance", {"payment_intent": intent_id})
-    for event in simulator.events_of(intent_id):
-        # After those before, as life would have it.
-        assert site.deliver({**event, "created": event["created"] + 1}).status_code == 200
+    with cold():
+        for event in simulator.events_of(intent_id):
+            # After those before, as life would have it.
+            assert site.deliver({**event, "created": event["created"] + 1}).status_code == 200
 
     rounds = 0
     while settle_again().endings == {"postponed": 1}:

@@ -49,7 +49,7 @@ PINNED = (
 
 
 def test_the_bytes_of_this_schema_are_these_and_others_need_another_schema_number() -> None:
-    assert SCHEMA == 1
+    assert SCHEMA == 2
     assert encode(DETAILS) == PINNED
 
 

@@ -93,7 +93,7 @@ def test_the_observation_is_what_the_ledger_would_hold() -> None:
 
 def test_the_newest_of_all_objects_dates_the_payment() -> None:
     found = described(with_charge(disputed=True), (samples.refund(),), (samples.dispute(),))
-    assert found.details.updated_at == datetime.fromtimestamp(1_700_000_200, UTC)
+    assert found.observation.occurred_at == datetime.fromtimestamp(1_700_000_200, UTC)
 
 
 def test_refunds_and_disputes_come_oldest_first_whatever_order_they_came_in() -> None:
