@@ -1,8 +1,9 @@
 """Recording a change: what ringing adds to it, beside sending one bare Celery message."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
+from unittest.mock import patch
 
 from bench import things
 from bench.figures import Figure, at_most, compared
@@ -12,9 +13,10 @@ from bench.site import Site
 from bench.tasks import noop
 from coordinator.celery import doorbell
 from coordinator.core import cache
-from coordinator.ledger.models import Change
-from coordinator.ledger.recording import record_change
+from coordinator.ledger.models import Change, Touch
+from coordinator.ledger.recording import Event, record_change, record_changes
 from coordinator.ledger.signals import changes_recorded
+from coordinator.orders.models import Order
 from coordinator.payments.models import Payment
 
 _PAYMENTS = 50
@@ -23,7 +25,9 @@ _PAYMENTS = 50
 def measure(site: Site, options: Options) -> list[Figure]:
     """Return the figures."""
     names = things.numbers(_PAYMENTS, "CHANGE")
+    orders = things.numbers(10, "ORDER")
     serial = count(1)
+    record_changes([(Order, _order(number)) for number in orders])
 
     def record(times: int) -> None:
         for index in range(times):
@@ -31,6 +35,10 @@ def measure(site: Site, options: Options) -> list[Figure]:
 
     def record_alone(times: int) -> None:
         with _nobody_hears():
+            record(times)
+
+    def record_shown(times: int, containers: int) -> None:
+        with _nobody_hears(), _shown_in(orders[:containers]):
             record(times)
 
     def record_and_ring(times: int) -> None:
@@ -62,6 +70,8 @@ def measure(site: Site, options: Options) -> list[Figure]:
         Contestant("rings already", record, before=doorbell.ring),
         Contestant("publishes", record_and_publish),
         Contestant("bare", record_alone),
+        Contestant("shown in one", lambda times: record_shown(times, 1)),
+        Contestant("shown in ten", lambda times: record_shown(times, 10)),
         Contestant("publish", publish),
     ]
     try:
@@ -72,6 +82,7 @@ def measure(site: Site, options: Options) -> list[Figure]:
     finally:
         Change.objects.all().delete()
         Payment.objects.filter(number__in=names).delete()
+        Order.objects.filter(number__in=orders).delete()
     rings = times["rings"].microseconds - times["alone"].microseconds
     quiet = times["rings already"].microseconds - times["bare"].microseconds
     publishing = times["publish"].microseconds
@@ -101,6 +112,24 @@ def measure(site: Site, options: Options) -> list[Figure]:
         ),
         compared(
             "changes",
+            "record_change of what one container shows",
+            times["shown in one"].microseconds,
+            times["bare"].microseconds,
+            "µs",
+            "one that nothing shows",
+            at_most(1.5),
+        ),
+        compared(
+            "changes",
+            "record_change of what ten containers show",
+            times["shown in ten"].microseconds,
+            times["bare"].microseconds,
+            "µs",
+            "one that nothing shows",
+            at_most(4.0),
+        ),
+        compared(
+            "changes",
             "record_change by itself",
             times["bare"].microseconds,
             publishing,
@@ -108,6 +137,19 @@ def measure(site: Site, options: Options) -> list[Figure]:
             "apply_async",
         ),
     ]
+
+
+def _order(number: str) -> Event:
+    content = {"lms_user_id": "1", "status": "confirmed", "total": 1, "currency": "usd"}
+    return Event(f"evt_{number}", "order.confirmed", number, f"up_{number}", None, content)
+
+
+@contextmanager
+def _shown_in(orders: Sequence[str]) -> Iterator[None]:
+    """Let these orders show every payment."""
+    touches = [Touch(Order.resource_name, number) for number in orders]
+    with patch.object(Payment, "shown_in", lambda _: touches):
+        yield
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def _write(
     events = work.events
     locked = locking.lock(model, list(events.values()), work.causes)
     rows = {row.upstream_id: row for row in locked}
-    known = _known(events.values())
+    known = _known(events.values()) if events else {}
     recorded = {}
     changed: dict[str, Ledgered] = {}
     touches: dict[Touch, Cause] = {}
