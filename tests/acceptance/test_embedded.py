@@ -263,5 +263,5 @@ def test_a_port_that_is_taken_is_a_sentence_that_says_what_to_do() -> None:
             printed, _ = run.process.communicate(timeout=PATIENCE_SECONDS)
     assert run.process.returncode == 1
     assert printed.count("\n") == 1
-    assert "--port 0" in printed
+    assert "make run PORT=" in printed
     assert str(port) in printed
