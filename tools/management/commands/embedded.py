@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from coordinator.errors import CoordinatorError
 from coordinator.logs import PlainFormatter
-from tools.embedded import adapting, screen, system, welcome
+from tools.embedded import adapting, comparing, screen, system, welcome
 from tools.embedded.interrupts import interruptible
 from tools.embedded.options import Options
 from tools.embedded.shopping import Party, credential, telling
@@ -39,6 +39,11 @@ class Command(BaseCommand):
             action="store_true",
             help="the same traffic with receivers, settling and beats off, for comparison",
         )
+        add(
+            "--compare",
+            action="store_true",
+            help="run with warming and without it, one after the other, and show both side by side",
+        )
         add("--seed", default=default.seed, help="repeats a run; else each one is different")
         add("--rate", type=positive, default=default.rate, help="payments a second (%(default)s)")
         add("--shoppers", type=count, default=default.shoppers, help="at a time (%(default)s)")
@@ -51,6 +56,9 @@ class Command(BaseCommand):
         add("--log", type=Path, metavar="FILE", help="write the whole log there")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        if options["compare"]:
+            self._compare(options)
+            return
         given = Options(
             port=options["port"],
             seconds=options["seconds"],
@@ -68,6 +76,31 @@ class Command(BaseCommand):
         if options["json"]:
             # After all else has ended: it is the last line.
             self._say(figures.summary.to_json())
+
+    def _compare(self, options: Mapping[str, Any]) -> None:
+        """Run the same traffic twice, and show what warming buys."""
+        seconds = options["seconds"] or comparing.DEFAULT_SECONDS
+        if not options["json"]:
+            self._say(f"Two runs of {seconds:g} s, one after the other: with warming, and without")
+        given = [
+            *[
+                "--seconds",
+                f"{seconds:g}",
+                "--seed",
+                options["seed"],
+                "--rate",
+                f"{options['rate']:g}",
+            ],
+            *["--shoppers", str(options["shoppers"]), "--latency-ms", f"{options['latency_ms']:g}"],
+        ]
+        try:
+            both = comparing.compare(given)
+        except CoordinatorError as error:
+            raise CommandError(str(error)) from error
+        if options["json"]:
+            self._say(both.to_json())
+        else:
+            Console().print(comparing.draw(both))
 
     def _run(self, given: Options, *, quiet: bool, log: Path | None) -> Figures:
         """Run until it is told to end, and return the last figures."""
