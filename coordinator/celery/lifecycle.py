@@ -1,4 +1,4 @@
-"""What surrounds every task: a clean request tier, and the correlation id of its sender.
+"""Surrounds every task: with a clean request tier, and the correlation id of its sender.
 
 Celery runs tasks one after the other in the same thread and has no request middleware: what a task
 remembered in the request tier would be the next one's stale read, and grow for ever.

@@ -1,4 +1,7 @@
-"""Hears what happened and hands it to a task. Computes nothing."""
+"""Turns signals and events into tasks: a recorded change rings, an entry that is due is refreshed.
+
+Computes nothing: what a task does is decided in the task, from the ledger.
+"""
 
 from django.dispatch import receiver
 

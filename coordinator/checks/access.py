@@ -1,4 +1,4 @@
-"""Secrets, and the keys that tokens are verified with."""
+"""Checks the secrets, and the keys that tokens are verified with."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Whether a secret could be guessed: ``python manage.py check --deploy``."""
+"""Checks whether a secret could be guessed: ``python manage.py check --deploy``."""
 
 import base64
 import binascii

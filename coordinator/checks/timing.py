@@ -1,4 +1,4 @@
-"""Which time must be longer than which other one."""
+"""Checks the timeouts that depend on each other: which must be longer than which."""
 
 from collections.abc import Iterator
 

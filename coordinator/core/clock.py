@@ -1,4 +1,4 @@
-"""The time that the core goes by, and how it waits.
+"""The clock of the core: its time and its waits, replaceable in tests.
 
 One object with three methods, so that tests and the schedule explorer can put their own in its
 place; nothing else in the core calls ``time`` or sleeps.

@@ -1,4 +1,4 @@
-"""What follows a commit: carried entries are stored, pointers advanced, and listeners told."""
+"""Follows a commit: stores carried entries, advances the pointers, and tells by signals."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What shows what: the touches of a change, and the one order in which rows are locked for them.
+"""Finds what shows what: the touches of a change, and the order in which rows are locked for them.
 
 A model names the resources that may show it in `containers`, and a row says which of their things
 do in `shown_in`. Rows are locked what is shown before what shows it, then by resource name, then by

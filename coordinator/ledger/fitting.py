@@ -37,7 +37,7 @@ class StateNotInTable(ChangeRefused):
     """The event makes a state that the model's table of states does not have."""
 
 
-#: What the protocol goes by: content that changed it would take another event's revision.
+#: What the protocol itself sets: content that changed it would take another event's revision.
 _LEDGERS_OWN: Final = frozenset(
     {"id", "pk", "number", "upstream_id", "revision", "occurred_at", "changed_at", "words"}
 )

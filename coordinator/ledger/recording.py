@@ -1,4 +1,8 @@
-"""`record_change` and `record_changes`: the one way in which the state of anything changes."""
+"""`record_change` and `record_changes`: the one way in which the state of anything changes.
+
+`transacting` is what happens inside the transaction, `after_commit` what follows it; the docstring
+of `record_changes` names their steps in order.
+"""
 
 from collections.abc import Iterable
 from dataclasses import replace

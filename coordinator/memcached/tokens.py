@@ -1,4 +1,4 @@
-"""What stands for a value that was read from memcached, so that it, and only it, is replaced."""
+"""Tokens for values that were read from memcached: compare-and-set replaces that value alone."""
 
 import time
 from collections.abc import Collection

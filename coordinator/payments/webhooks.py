@@ -1,8 +1,9 @@
 """Receives the provider's webhooks: ``POST /webhooks/<provider>/``.
 
 Cheap checks first (method, type, size), then the signature over the raw bytes, and only then is the
-body parsed. 200 means committed, or knowingly ignored, or known already; anything else makes the
-provider send it again. No body, signature or secret is ever logged.
+body parsed into a `ProviderEvent`. `receive` hands that to `record_change` (after asking upstream
+for what the event doesn't tell). 200 means committed, or knowingly ignored, or known already;
+anything else makes the provider send it again. No body, signature or secret is ever logged.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""What upstream answered, and what its status means to a caller that needed a success."""
+"""Upstream's answers, and which error each status is for a caller that needs a success."""
 
 import re
 from collections.abc import Mapping

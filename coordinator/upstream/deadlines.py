@@ -1,4 +1,4 @@
-"""The end of a whole call, which nothing in the call outlives.
+"""The deadline that all attempts and reads of one call share.
 
 A read timeout bounds the silence between two bytes: a server that sends one byte a second keeps a
 reader for as long as it likes. So every read from the socket waits for the read timeout or for what

@@ -1,5 +1,8 @@
 """Settles changes: claims a page of the log, warms what is newest, writes down how each one ended.
 
+`settle_page` is the front door: `queue.claim` hides a page's changes from other workers, `_settle`
+reads what holds in the ledger and warms it under the lease, `queue.conclude` writes the endings.
+
 One path for events, repair and retries. Any page, any number of times, in any order: the log says
 what is to be done, the ledger what holds, the entry what is done already. By which rules a change
 ends is said in `outcomes`.

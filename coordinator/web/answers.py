@@ -1,4 +1,4 @@
-"""The headers of an answer: how fresh it is, how it was come by, and whether it has changed."""
+"""The headers of an answer: how fresh it is, where it came from, and whether it has changed."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What every request and every answer has: a correlation id, and the headers of a careful site."""
+"""Gives each request a correlation id, and each answer the security headers."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
