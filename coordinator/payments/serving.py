@@ -14,7 +14,7 @@ from coordinator.payments.providers.base import Found
 def loaded(number: str, found: Found, standing: Standing) -> Loaded:
     """Return the entry's content for `found` at `standing`.
 
-    The number may not change because somebody edited the provider's metadata.
+    The number is the ledger's: it does not change by an edit of the provider's metadata.
     """
     details = replace(found.details, number=number, updated_at=standing.occurred_at)
     return Loaded(
