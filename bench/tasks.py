@@ -56,7 +56,7 @@ def collect(key: str) -> None:
 def remember(event: events.CoreEvent) -> None:
     """Remember when an entry was stored: from then on another process reads it."""
     # Only of those that are waited for: what else is measured here must not grow this process.
-    if isinstance(event, events.EntryWarmed) and event.entry_name.startswith("payment.LATENCY"):
+    if isinstance(event, events.EntryWarmed) and event.entry_name.startswith("payment.LOADED"):
         _moments[event.entry_name] = time.monotonic()
 
 

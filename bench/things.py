@@ -1,13 +1,13 @@
 """The payments that everything is measured with: in the ledger, in the cache, or both."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import timedelta
 
 from django.utils import timezone
 
 from coordinator.core import cache, clock, entry, keys, pointer
 from coordinator.core.entry import CacheEntry
-from coordinator.core.resource import Resource
+from coordinator.core.resource import Loaded, Resource, Standing
 from coordinator.ledger.models import Change
 from coordinator.ledger.recording import Event
 from coordinator.payments.models import Payment
@@ -15,6 +15,8 @@ from coordinator.payments.models import Payment
 OWNER = "42"
 STATE = "succeeded"
 TIMEOUT_SECONDS = 1800
+_CARRIED_BYTES = 1_000
+_BEGAN = timezone.now() - timedelta(seconds=60)
 
 
 def numbers(count: int, series: str = "BENCH") -> list[str]:
@@ -101,14 +103,24 @@ def put_pointers(names: Sequence[str]) -> None:
         cache.put(where, pointer.encode(pointer.Current(STATE, 1), where), TIMEOUT_SECONDS)
 
 
-def event(number: str, serial: int, prefix: str = "fast") -> Event:
-    """Return the event number `serial` of one payment; each is later than the one before."""
+def carried(number: str, standing: Standing) -> Loaded:
+    """Be the carrier of an event: what a load would return."""
+    return Loaded(payload(number, _CARRIED_BYTES), standing.state, standing.owner)
+
+
+def event(number: str, serial: int, prefix: str = "fast", *, carries: bool = False) -> Event:
+    """Return the event number `serial` of one payment; each is later than the one before.
+
+    One that `carries` brings its entry along.
+    """
     return Event(
         event_id=f"evt_{number}_{serial}",
         event_type="payment_intent.succeeded",
         number=number,
         upstream_id=f"{prefix}_{number}",
-        occurred_at=datetime.fromtimestamp(1_700_000_000 + serial, UTC),
+        # Young enough to be carried, and never ahead of our clock.
+        occurred_at=_BEGAN + timedelta(milliseconds=serial),
+        carried=carried if carries else None,
         content={
             "provider": "bench",
             "lms_user_id": OWNER,
