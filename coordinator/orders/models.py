@@ -5,8 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from coordinator.ledger.models import Ledgered
-from coordinator.ledger.states import StateTable
+from coordinator import Ledgered, StateTable
 from coordinator.orders import states
 
 

@@ -6,7 +6,7 @@ way whose end anybody waits for.
 
 from typing import Final
 
-from coordinator.ledger.states import State, StateTable
+from coordinator import State, StateTable
 
 TABLE: Final = StateTable(
     State("pending", rank=10, terminal=False),

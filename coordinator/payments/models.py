@@ -6,9 +6,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from coordinator.core.keys import is_identifier
-from coordinator.ledger.models import Ledgered, Touch
-from coordinator.ledger.states import StateTable
+from coordinator import Ledgered, StateTable, Touch, is_identifier
 from coordinator.payments import states
 
 

@@ -10,17 +10,18 @@ from functools import partial
 
 from django.conf import settings
 
-from coordinator.core import clock
-from coordinator.core.resource import Loaded, Standing
-from coordinator.errors import CoordinatorError
-from coordinator.ledger.models import Change
-from coordinator.ledger.recording import (
+from coordinator import (
+    Change,
     Event,
+    Loaded,
     Recorded,
     Recording,
+    Standing,
     UnknownIdentifier,
     record_change,
 )
+from coordinator.core import clock
+from coordinator.errors import CoordinatorError
 from coordinator.payments import providers
 from coordinator.payments.models import Payment
 from coordinator.payments.providers import Found, Ignored, ProviderEvent

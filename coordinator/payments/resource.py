@@ -8,16 +8,17 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from coordinator.core.resource import (
+from coordinator import (
     ListedChange,
     Loaded,
     LoadResult,
+    Recorded,
+    Recording,
     Resource,
     Standing,
     register,
 )
 from coordinator.errors import CoordinatorError
-from coordinator.ledger.recording import Recorded, Recording
 from coordinator.payments import payload, providers, states
 from coordinator.payments.models import Payment
 from coordinator.payments.providers import ProviderEvent

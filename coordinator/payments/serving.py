@@ -6,7 +6,7 @@ so is the time of the newest change.
 
 from msgspec.structs import replace
 
-from coordinator.core.resource import Loaded, Standing
+from coordinator import Loaded, Standing
 from coordinator.payments import payload
 from coordinator.payments.providers.base import Found
 

@@ -2,7 +2,7 @@
 
 from django.dispatch import Signal
 
-from coordinator.ledger.signals import state_changed
+from coordinator import state_changed
 
 #: A payment's change was committed. Sent with ``resource``, ``identifier``, ``revision``, ``state``
 #: and ``change_id``, as the ledger's `state_changed` is.

@@ -18,7 +18,7 @@ is open: the bank decides it without us.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
-from coordinator.ledger.states import State, StateTable
+from coordinator import State, StateTable
 
 Dispute = Literal["", "open", "won", "lost"]
 

@@ -16,11 +16,9 @@ from django.db import DatabaseError, InterfaceError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
-from coordinator import correlation
+from coordinator import ChangeRefused, IdentifierTaken, correlation
 from coordinator.causes import cause
 from coordinator.errors import CoordinatorError
-from coordinator.ledger.fitting import ChangeRefused
-from coordinator.ledger.recording import IdentifierTaken
 from coordinator.payments import providers
 from coordinator.payments.providers import Ignored
 from coordinator.payments.providers.base import WebhookRefused

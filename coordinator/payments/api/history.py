@@ -2,7 +2,7 @@
 
 import msgspec
 
-from coordinator.ledger.models import Change
+from coordinator import Change
 from coordinator.payments.models import Payment
 from coordinator.payments.payload import Moment, PaymentState
 

@@ -10,7 +10,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
-from coordinator.core.keys import IDENTIFIER_MAX_LENGTH, IDENTIFIER_PATTERN
+from coordinator import IDENTIFIER_MAX_LENGTH, IDENTIFIER_PATTERN
 from coordinator.payments.api.history import PaymentEvents
 from coordinator.payments.payload import PaymentDetails
 from coordinator.web.problems import CONTENT_TYPE

@@ -19,9 +19,8 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from coordinator import Lookup, Outcome, check_identifier, is_identifier, read, read_many
 from coordinator.core import clock, resource
-from coordinator.core.keys import check_identifier, is_identifier
-from coordinator.core.read import Lookup, Outcome, read, read_many
 from coordinator.errors import CoordinatorError
 from coordinator.payments.api import history, schema
 from coordinator.web import answers, errors, problems

@@ -11,9 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from coordinator import WHOLE, Observation, Place
 from coordinator.errors import CoordinatorError
-from coordinator.ledger.order import WHOLE, Place
-from coordinator.ledger.recording import Observation
 from coordinator.payments.payload import PaymentDetails
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from coordinator.core.keys import InvalidIdentifier, check_identifier
+from coordinator import InvalidIdentifier, check_identifier
 from coordinator.payments.providers.base import UnusableMetadata
 
 OWNER_MAX_LENGTH = 64

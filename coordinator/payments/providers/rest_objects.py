@@ -11,8 +11,7 @@ import msgspec
 from django.conf import settings
 from msgspec import Meta
 
-from coordinator.core.keys import InvalidIdentifier, check_identifier
-from coordinator.ledger.recording import Observation
+from coordinator import InvalidIdentifier, Observation, check_identifier
 from coordinator.payments import states
 from coordinator.payments.payload import PaymentDetails
 from coordinator.payments.providers import metadata

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from coordinator.ledger.order import Said
-from coordinator.ledger.recording import Observation
+from coordinator import Observation, Said
 from coordinator.payments import states
 from coordinator.payments.payload import (
     DisputeDetails,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
-from coordinator.ledger.order import WHOLE, Place
+from coordinator import WHOLE, Place
 from coordinator.payments.providers.base import UnknownStatus
 from coordinator.payments.providers.stripe_objects import (
     ChargeObject,
