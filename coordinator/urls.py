@@ -8,6 +8,7 @@ from coordinator.web import problems
 urlpatterns = [
     path("", include("coordinator.payments.urls")),
     path("", include("coordinator.operations.urls")),
+    path("", include("coordinator.operations.status.urls")),
     path("admin/", admin.site.urls),
 ]
 

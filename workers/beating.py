@@ -8,6 +8,8 @@ thread back.
 """
 
 import logging
+import os
+import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,10 +21,14 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from django.conf import settings
 
+from coordinator.core import register
 from coordinator.operations import heartbeat
 from coordinator.operations.metrics import declared
 
 logger = logging.getLogger(__name__)
+
+_NOTE_EVERY_SECONDS: Final = 15.0
+_noted_at = -_NOTE_EVERY_SECONDS
 
 # How long to wait between two attempts to connect: 1 s, 2 s, ... and 5 s from then on. Celery's own
 # goes up to 30 s, for which a broker that has failed over long ago would go unused.
@@ -32,6 +38,7 @@ _RECONNECT: Final[dict[str, Any]] = {"interval_start": 1, "interval_step": 1, "i
 def beat(role: str) -> None:
     """Show that the process in this role lives: in its file, and as a metric. Never raises."""
     declared.HEARTBEAT.labels(role).set_to_current_time()
+    _note(role)
     directory = settings.COORDINATOR_HEARTBEAT_DIR
     if not directory:
         return
@@ -40,6 +47,15 @@ def beat(role: str) -> None:
     except OSError as error:
         # Work goes on; the check of the file's age sees that something is wrong.
         logger.warning("heartbeat.unwritten", extra={"role": role, "error": type(error).__name__})
+
+
+def _note(role: str) -> None:
+    """Note this process among those that live, for the status page; every few beats will do."""
+    global _noted_at
+    now = time.monotonic()
+    if now >= _noted_at + _NOTE_EVERY_SECONDS:
+        _noted_at = now
+        register.note(heartbeat.REGISTER, f"{role} {socket.gethostname()} {os.getpid()}", role)
 
 
 def _answer() -> None:

@@ -212,6 +212,16 @@ def _reconciled(of: Resource, since: datetime, held_back: bool) -> Reconciled | 
 @once_a_round("VERIFY_EVERY")
 def verify() -> None:
     """Compare a sample of entries with ledger and upstream."""
+    _verify_samples()
+
+
+@task("verify_now")
+def verify_now() -> None:
+    """Compare a sample at once, whenever the last round was: a member of staff asks for it."""
+    _verify_samples()
+
+
+def _verify_samples() -> None:
     for of in resource.registered():
         for _ in verifying.verify(
             of.name,

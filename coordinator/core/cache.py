@@ -282,6 +282,14 @@ def is_shared() -> bool:
     return not isinstance(_shared(), LocMemCache)
 
 
+def nodes() -> Mapping[str, bool]:
+    """Return the nodes of the shared cache by name, and whether this process uses each now.
+
+    A node that failed rests; asking here may find that it answers again.
+    """
+    return cast("Mapping[str, bool]", _shared().nodes())
+
+
 def answers() -> bool:
     """Return True if the shared cache takes a value and gives it back: for health checks.
 

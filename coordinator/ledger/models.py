@@ -109,6 +109,16 @@ class Ledgered(models.Model):
         """
         return self.state
 
+    def shown(self) -> Mapping[str, str]:
+        """Return what members of staff are shown of the row: text, by a name in words."""
+        return {
+            str(field.verbose_name): str(value)
+            for field in self._meta.concrete_fields
+            if not field.primary_key
+            and field.name != "words"
+            and (value := getattr(self, field.attname)) not in {None, ""}
+        }
+
     @classmethod
     def recipe(cls) -> Mapping[str, Any]:
         """Return the fields of a Resource that this model knows: see ``Resource.of``."""

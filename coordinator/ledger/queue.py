@@ -7,7 +7,7 @@ outcome: that is counted apart from attempts, which say something of the change.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,7 +20,9 @@ from coordinator.ledger.models import UNSETTLED, Change, ChangeOutcome
 from coordinator.ledger.signals import ChangeEnded, changes_ended
 from coordinator.ledger.transactions import run_again
 
-__all__ = ["Backlog", "Ending", "backlog", "claim", "conclude", "retry"]
+__all__ = ["Backlog", "Ending", "backlog", "claim", "conclude", "make_due", "retry", "retry_all"]
+
+_BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,19 @@ def backlog(at_most: int | None = None) -> Backlog:
 
 
 @run_again
+def make_due(resource: str, identifier: str) -> int:
+    """Let the unsettled changes of one thing be due now; return how many were not.
+
+    Those that a worker has claimed are left to it.
+    """
+    now = timezone.now()
+    waiting = Change.objects.filter(
+        UNSETTLED, resource=resource, identifier=identifier, claims=0, next_attempt_at__gt=now
+    )
+    return waiting.update(next_attempt_at=now)
+
+
+@run_again
 def retry(changes: Iterable[int]) -> int:
     """Put abandoned changes (by id) back into the queue, due now; return how many."""
     return Change.objects.filter(
@@ -149,3 +164,10 @@ def retry(changes: Iterable[int]) -> int:
         claims=0,
         next_attempt_at=timezone.now(),
     )
+
+
+def retry_all(changes: Sequence[int]) -> int:
+    """Put abandoned changes (by id), any number, back into the queue; return how many."""
+    # Databases bound how many ids one statement may name.
+    batches = (changes[start : start + _BATCH] for start in range(0, len(changes), _BATCH))
+    return sum(retry(batch) for batch in batches)

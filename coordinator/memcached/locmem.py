@@ -49,6 +49,10 @@ class LocMemCache(DjangoLocMemCache):
 
     # -- reading -----------------------------------------------------------------------------------
 
+    def nodes(self) -> dict[str, bool]:
+        """Return the one node that there is: this process's own memory."""
+        return {"this process": True}
+
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         """Return the value, or `default` if nothing usable is there."""
         found = self._read(key, version)

@@ -56,6 +56,10 @@ class PyMemcacheCache(DjangoPyMemcacheCache):
     def _cache(self) -> ring.Nodes:
         return self._nodes
 
+    def nodes(self) -> dict[str, bool]:
+        """Return each node's name, and whether it is usable now or rests after a failure."""
+        return {node.name: node.is_usable() for node in self._nodes.nodes}
+
     def close(self, **kwargs: object) -> None:
         """Keep the connections: Django calls this after each request, Celery after each task."""
 

@@ -1,6 +1,7 @@
 """Operations as a Django app."""
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class OperationsConfig(AppConfig):
@@ -17,3 +18,7 @@ class OperationsConfig(AppConfig):
         from coordinator.operations.metrics import feeding
 
         feeding.start()
+        if getattr(settings, "COORDINATOR_STATUS", False):
+            from coordinator.operations.status import counting
+
+            counting.start()

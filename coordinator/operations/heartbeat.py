@@ -16,6 +16,8 @@ from typing import Final
 
 #: The environment's name for the directory, which is a setting as well.
 DIRECTORY: Final = "COORDINATOR_HEARTBEAT_DIR"
+#: The register in the shared cache of the processes that live: for people, not for health checks.
+REGISTER: Final = "processes"
 ROLES: Final = ("worker", "beat")
 #: What `check` takes for recent: several beats, and the longest that a beat waits for its broker.
 MAX_AGE_SECONDS: Final = 60.0

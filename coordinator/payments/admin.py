@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
+from coordinator.payments.amounts import in_words
 from coordinator.payments.models import Payment
 
 
@@ -15,8 +16,9 @@ class PaymentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in th
         "state",
         "revision",
         "lms_user_id",
-        "amount",
-        "currency",
+        "asked_for",
+        "received",
+        "given_back",
         "occurred_at",
         "changed_at",
     )
@@ -36,3 +38,18 @@ class PaymentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in th
     def has_delete_permission(self, _: HttpRequest, __: Payment | None = None) -> bool:
         """Return False: erasing is a command, which takes log and cache along."""
         return False
+
+    @admin.display(description="amount", ordering="amount")
+    def asked_for(self, payment: Payment) -> str:
+        """Return what was asked for, as people write it."""
+        return in_words(payment.amount, payment.currency)
+
+    @admin.display(description="received", ordering="amount_received")
+    def received(self, payment: Payment) -> str:
+        """Return what was received, as people write it."""
+        return in_words(payment.amount_received, payment.currency)
+
+    @admin.display(description="refunded", ordering="amount_refunded")
+    def given_back(self, payment: Payment) -> str:
+        """Return what was given back, as people write it."""
+        return in_words(payment.amount_refunded, payment.currency)

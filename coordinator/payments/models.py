@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from coordinator import Ledgered, StateTable, Touch, is_identifier
 from coordinator.payments import states
+from coordinator.payments.amounts import in_words as amounts_in_words
 
 
 class Payment(Ledgered):
@@ -78,6 +79,14 @@ class Payment(Ledgered):
         """Yield the order that the payment is for, where its reference can name one of ours."""
         if is_identifier(self.order_reference):
             yield Touch("order", self.order_reference)
+
+    def shown(self) -> Mapping[str, str]:
+        """Return what members of staff are shown of it, amounts as people write them."""
+        amounts = {
+            name.replace("_", " "): amounts_in_words(getattr(self, name), self.currency)
+            for name in ("amount", "amount_received", "amount_refunded")
+        }
+        return {**super().shown(), **amounts}
 
     def derive_state(self) -> str:
         """Return the highest-ranking state that the columns make hold."""

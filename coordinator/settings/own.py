@@ -134,6 +134,8 @@ COORDINATOR_READS = env.str(
 # A request with it as its bearer token gets /metrics and the details of /readyz; without one set,
 # only requests from this machine do, and in production none.
 COORDINATOR_OPERATIONS_TOKEN = env.str("COORDINATOR_OPERATIONS_TOKEN", "")
+# The status page and the counters that all processes feed for it.
+COORDINATOR_STATUS = env.bool("COORDINATOR_STATUS", True)
 COORDINATOR_METRICS_HOST = env.str("COORDINATOR_METRICS_HOST", "127.0.0.1")
 COORDINATOR_METRICS_PORT = env.int("COORDINATOR_METRICS_PORT", 0, validate=PORT)
 COORDINATOR_HEALTH_TIMEOUT_SECONDS = seconds("COORDINATOR_HEALTH_TIMEOUT_SECONDS", 1)

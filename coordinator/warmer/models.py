@@ -12,6 +12,11 @@ class Switch(models.Model):
     name = models.CharField(max_length=32, primary_key=True)
     position = models.CharField(max_length=32)
     changed_at = models.DateTimeField(default=timezone.now)
+    until = models.DateTimeField(
+        null=True, blank=True, help_text="From then on the setting holds again; empty: no end."
+    )
+    changed_by = models.CharField(max_length=150, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.position}"

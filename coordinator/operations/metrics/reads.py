@@ -9,6 +9,7 @@ import atexit
 import os
 import threading
 from collections import Counter, defaultdict, deque
+from collections.abc import Callable
 from typing import Final
 
 from coordinator.core.events import EntryRead
@@ -29,6 +30,12 @@ class ReadCounts:
         self._pending: deque[EntryRead] = deque()
         self._awaited = False
         self._lock = threading.Lock()
+        self._tell: Callable[[str, int], None] | None = None
+
+    def tell(self, listener: Callable[[str, int], None]) -> None:
+        """From now on tell `listener`, within a second, how many reads had each outcome."""
+        self._together = True
+        self._tell = listener
 
     def add(self, event: EntryRead) -> None:
         """Keep one read, to be counted soon."""
@@ -56,6 +63,8 @@ class ReadCounts:
         for labels, amounts in seconds.items():
             declared.READS.labels(*labels).inc(len(amounts))
             declared.READ_SECONDS.labels(*labels).observe_many(amounts)
+            if self._tell is not None:
+                self._tell(labels[1], len(amounts))
         for resource, count in from_ledger.items():
             declared.READS_FROM_LEDGER.labels(resource).inc(count)
         for resource, count in collapsed.items():

@@ -106,9 +106,7 @@ def test_all_that_was_abandoned_is_tried_again_however_much_of_it_is_listed(
     monkeypatch.setattr(
         "coordinator.operations.management.commands.coordinator_abandoned._LISTED", 3
     )
-    monkeypatch.setattr(
-        "coordinator.operations.management.commands.coordinator_abandoned._BATCH", 2
-    )
+    monkeypatch.setattr("coordinator.ledger.queue._BATCH", 2)
     recorded(5)
     abandon_everything()
     call_command("coordinator_abandoned", "--retry")

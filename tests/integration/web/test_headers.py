@@ -41,6 +41,8 @@ class Page(HTMLParser):
         ("POST", "/readyz", 405),
         ("GET", "/metrics", 403),
         ("GET", "/nowhere", 404),
+        ("GET", "/", 200),
+        ("GET", "/status/", 302),
         ("GET", "/api/v1/payments/EDX-1/", 401),
         ("POST", "/api/v1/payments/EDX-1/", 401),
         ("POST", "/webhooks/stripe/", 415),

@@ -11,8 +11,6 @@ from coordinator.ledger.models import Change, ChangeOutcome
 from coordinator.operations import terminal
 
 _LISTED = 100
-# Databases bound how many ids one statement may name.
-_BATCH = 1000
 
 
 class Command(terminal.CacheCommand):
@@ -63,7 +61,7 @@ class Command(terminal.CacheCommand):
             self._show(changes, total)
         if retry and changes:
             ids_of_all = abandoned.values_list("pk", flat=True)
-            count = _retry_in_batches(list(ids_of_all[:limit]))
+            count = queue.retry_all(list(ids_of_all[:limit]))
             doorbell.ring()
             words = f"{count} put back into the queue."
             self.stdout.write(terminal.line_of_json({"retried": count}) if json else words)
@@ -91,8 +89,3 @@ class Command(terminal.CacheCommand):
                 ],
             )
         )
-
-
-def _retry_in_batches(ids: list[int]) -> int:
-    batches = (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
-    return sum(queue.retry(batch) for batch in batches)
