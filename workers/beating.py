@@ -28,7 +28,8 @@ from coordinator.operations.metrics import declared
 logger = logging.getLogger(__name__)
 
 _NOTE_EVERY_SECONDS: Final = 15.0
-_noted_at = -_NOTE_EVERY_SECONDS
+# When each role of this process was noted last: an embedded run has both.
+_noted_at: dict[str, float] = {}
 
 # How long to wait between two attempts to connect: 1 s, 2 s, ... and 5 s from then on. Celery's own
 # goes up to 30 s, for which a broker that has failed over long ago would go unused.
@@ -51,10 +52,9 @@ def beat(role: str) -> None:
 
 def _note(role: str) -> None:
     """Note this process among those that live, for the status page; every few beats will do."""
-    global _noted_at
     now = time.monotonic()
-    if now >= _noted_at + _NOTE_EVERY_SECONDS:
-        _noted_at = now
+    if now >= _noted_at.get(role, -_NOTE_EVERY_SECONDS) + _NOTE_EVERY_SECONDS:
+        _noted_at[role] = now
         register.note(heartbeat.REGISTER, f"{role} {socket.gethostname()} {os.getpid()}", role)
 
 

@@ -65,6 +65,11 @@ def use_upstream(url: str, keys: Keys) -> None:
     _set("COORDINATOR_PROVIDER", "coordinator.payments.providers.stripe.StripeProvider")
 
 
+def use_addresses() -> None:
+    """Answer under the service's addresses, and at the link that signs staff in."""
+    _set("ROOT_URLCONF", "tools.embedded.urls")
+
+
 def leave_cold() -> None:
     """Warm nothing: no bell rings when a change is committed."""
     _set("COORDINATOR_WARMING", "paused")

@@ -106,6 +106,7 @@ def running(options: Options, troubles: Troubles) -> Iterator[System]:
         adapting.use_upstream(simulator.wait_until_ready(), keys)
         system = System(options, url, directory, keys, simulator, troubles)
         stack.enter_context(system.measurements.listening())
+        adapting.use_addresses()
         stack.enter_context(web.serving(listener))
         if options.warming:
             stack.enter_context(background.working(troubles))

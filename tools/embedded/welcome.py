@@ -11,7 +11,14 @@ _STRANGER = 8_000_001
 
 
 def text(
-    url: str, number: str, owner: str, credential: Credential, directory: Path, *, warm: bool
+    url: str,
+    number: str,
+    owner: str,
+    credential: Credential,
+    directory: Path,
+    *,
+    warm: bool,
+    staff_link: str = "",
 ) -> str:
     """Return the lines to print: curl commands that work as they stand, while the run lasts.
 
@@ -30,6 +37,7 @@ def text(
     return "\n".join(
         [
             f"Coordinator answers at {url} (API: {url}/api/docs/).",
+            *([f"Its status page, for staff (works once): {staff_link}"] if staff_link else []),
             f"Payment {number} is there, and {state}. In another terminal:",
             "",
             "# its owner: 200, and Cache-Status says hit"

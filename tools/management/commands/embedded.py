@@ -12,7 +12,7 @@ from rich.console import Console
 
 from coordinator.errors import CoordinatorError
 from coordinator.logs import PlainFormatter
-from tools.embedded import adapting, comparing, screen, system, welcome
+from tools.embedded import adapting, comparing, entering, screen, system, welcome
 from tools.embedded.interrupts import interruptible
 from tools.embedded.options import Options
 from tools.embedded.shopping import Party, credential, telling
@@ -114,7 +114,15 @@ class Command(BaseCommand):
         ):
             number, owner = it.make_example()
             self._say(
-                welcome.text(it.url, number, owner, credential(), it.directory, warm=given.warming)
+                welcome.text(
+                    it.url,
+                    number,
+                    owner,
+                    credential(),
+                    it.directory,
+                    staff_link=entering.link(it.url),
+                    warm=given.warming,
+                )
             )
             party = Party(
                 api=it.url,

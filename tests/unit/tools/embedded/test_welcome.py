@@ -62,3 +62,13 @@ def test_it_says_whether_the_first_read_is_a_hit(tmp_path: Path, warm: bool) -> 
     said = welcome.text("http://x", "EDX-1", "42", credential, tmp_path, warm=warm)
     assert ("warm already" in said) == warm
     assert ("fwd=miss" in said) != warm
+
+
+def test_it_tells_the_link_for_staff_where_there_is_one(tmp_path: Path) -> None:
+    link = "http://x/enter/secret/"
+    with_it = welcome.text(
+        "http://x", "EDX-1", "42", credential, tmp_path, warm=True, staff_link=link
+    )
+    assert f"Its status page, for staff (works once): {link}\n" in with_it
+    without = welcome.text("http://x", "EDX-1", "42", credential, tmp_path, warm=True)
+    assert "status page" not in without
