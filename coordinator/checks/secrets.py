@@ -15,6 +15,7 @@ from django.core import checks
 
 #: RFC 7518, 3.2: a key of HS256 is as long as its hash.
 _LEAST_OF_JWT: Final = 32
+_LEAST_OF_DJANGO: Final = 32
 _LEAST: Final = 16
 #: Bits, as far as a text alone tells: 16 hexadecimal digits drawn at random have 64.
 _LEAST_BITS: Final = 50.0
@@ -25,7 +26,7 @@ _WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 _LEAST_BY_NAME: Final = {
-    "SECRET_KEY": 32,
+    "SECRET_KEY": _LEAST_OF_DJANGO,
     "JWT_SECRET_KEY": _LEAST_OF_JWT,
     "STRIPE_API_KEY": _LEAST,
     "STRIPE_WEBHOOK_SECRETS": _LEAST,

@@ -1,1 +1,1 @@
-"""Orders: what a customer bought, with its payments inside."""
+"""The ledger of orders, which payments touch. Orders have no resource and no API yet."""
