@@ -158,9 +158,9 @@ def test_nothing_runs_on_when_it_is_killed() -> None:
 
 def test_what_is_missing_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
     code = (
-        "import sys; from tools.servers import programs as servers;"
-        "from tools.stack import __main__;"
-        "servers.MemcachedServer.program = servers.RedisServer.program = 'no-such-program';"
+        "import sys; from tools.servers.programs import MemcachedServer;"
+        "from tools.servers.redis import RedisServer; from tools.stack import __main__;"
+        "MemcachedServer.program = RedisServer.program = 'no-such-program';"
         "sys.exit(__main__.main(['--port', '0']))"
     )
     ended = subprocess.run(

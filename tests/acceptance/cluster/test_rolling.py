@@ -70,8 +70,7 @@ def test_a_web_server_that_is_told_to_end_answers_what_it_has_begun_and_takes_no
     other_web.ready()
     for worker in celery_setup.worker_cluster:
         worker.container.pause()
-    system.pay("EDX-DRAINED")
-    system.wait_until_recorded("EDX-DRAINED")
+    system.pay_and_refund("EDX-DRAINED")
     system.begin_slow_loads(1.0)
     reading = Running(lambda: system.read("EDX-DRAINED", web=other_web).how)
     system.wait_until(lambda: system.loads_begun() > 0)

@@ -32,8 +32,7 @@ def test_two_workers_share_a_backlog_and_load_each_payment_once(
     workers: list[WorkerNode] = [worker.container for worker in celery_setup.worker_cluster]
     for worker in workers:
         worker.pause()
-    system.pay(*NUMBERS)
-    system.wait_until_recorded(*NUMBERS)
+    system.pay_and_refund(*NUMBERS)
     assert Change.objects.filter(UNSETTLED).count() >= len(NUMBERS)
     system.begin_slow_loads(0.1)
 

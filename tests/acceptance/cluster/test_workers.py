@@ -18,8 +18,7 @@ SECONDS_OF_A_LOAD = 1.0
 def in_the_middle_of_a_warm(worker: WorkerNode, system: System, number: str) -> None:
     """Return while the worker waits for the provider's answer about this payment."""
     worker.pause()
-    system.pay(number)
-    system.wait_until_recorded(number)
+    system.pay_and_refund(number)
     system.begin_slow_loads(SECONDS_OF_A_LOAD)
     worker.resume()
     system.wait_until(lambda: system.loads_begun() > 0)

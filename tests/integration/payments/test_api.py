@@ -480,7 +480,7 @@ def test_without_a_database_the_answer_is_503(
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("path", ["/", "/api/", "/api/v1/payments/a/b/", "/nowhere"])
+@pytest.mark.parametrize("path", ["/api/", "/api/v1/payments/a/b/", "/nowhere"])
 def test_addresses_that_nobody_declared_answer_with_a_problem_too(
     site: Site, simulator: SimulatorServer, path: str
 ) -> None:
